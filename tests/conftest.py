@@ -1,0 +1,8 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every test can have the cluster, its client and a namespace of its own by naming the fixture."""
+
+from __future__ import annotations
+
+pytest_plugins = ("tests.cluster.fixtures",)
