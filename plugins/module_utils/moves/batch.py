@@ -1,0 +1,111 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several moves in one task: all are checked before the first is begun, then done one after the
+other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Dict, List, Sequence
+
+from ..api import Api
+from ..errors import PlacementError
+from .order import Order, Report, Settings
+from .recovery import FINISHED, ROLLED_BACK, recover
+from .run import carry_out
+
+# Refusals that time may cure: the real run waits for them, so they do not stop a batch beforehand.
+_MOMENTARY = ("RolloutInProgress", "LockedBy")
+
+
+def carry_out_all(api: Api, orders: Sequence[Order], settings: Settings) -> Dict[str, Any]:
+    """The result of ``k8s_pod_move`` with ``state: present``.
+
+    Raises PlacementError of the first refusal, with all of them in ``leftovers`` and nothing begun;
+    or of the first failure, with what was done before it in ``moved``.
+    """
+    if len(orders) > 1 and not settings.check:
+        _check_all(api, orders, settings)
+    reports: List[Report] = []
+    for order in orders:
+        try:
+            reports.append(carry_out(api, order, settings))
+        except PlacementError as err:
+            if settings.check and len(orders) > 1:
+                _check_all(api, orders, settings)
+            done = _result(reports)
+            err.changed = err.changed or done["changed"]
+            err.result = dict(done, **{k: v for k, v in err.result.items() if v})
+            err.result.pop("changed", None)
+            raise
+    return _result(reports)
+
+
+def _check_all(api: Api, orders: Sequence[Order], settings: Settings) -> None:
+    refusals: List[PlacementError] = []
+    leftovers: List[Dict[str, str]] = []
+    for order in orders:
+        try:
+            carry_out(api, order, replace(settings, check=True))
+        except PlacementError as err:
+            if settings.check or err.code not in _MOMENTARY:
+                refusals.append(err)
+                leftovers.append(
+                    {
+                        "namespace": order.namespace,
+                        "name": order.name,
+                        "code": err.code,
+                        "reason": err.message,
+                    }
+                )
+    if refusals:
+        first = refusals[0]
+        first.result = {"leftovers": leftovers}
+        if len(refusals) > 1:
+            first.message = "%s (and %d more, see leftovers)" % (first.message, len(refusals) - 1)
+        raise first
+
+
+def _result(reports: Sequence[Report]) -> Dict[str, Any]:
+    warnings: List[str] = []
+    for report in reports:
+        warnings += [w for w in report.warnings if w not in warnings]
+    return {
+        "changed": any(r.changed for r in reports),
+        "moved": [r.moved for r in reports if r.moved is not None],
+        "plan": [r.plan for r in reports if r.plan is not None],
+        "recovered": [item for r in reports for item in r.recovered],
+        "leftovers": [],
+        "warnings": warnings,
+        "diff": {
+            "before": {"pods": [r.before for r in reports]},
+            "after": {"pods": [r.after for r in reports]},
+        },
+    }
+
+
+def recover_all(api: Api, settings: Settings, namespace: str | None) -> Dict[str, Any]:
+    """The result of ``k8s_pod_move`` with ``state: recovered``."""
+    recovered = recover(api, settings, namespace)
+    busy = [r for r in recovered if r["outcome"] not in (FINISHED, ROLLED_BACK, "interrupted")]
+    return {
+        "changed": len(recovered) > len(busy),
+        "moved": [],
+        "plan": [],
+        "leftovers": [
+            {
+                "namespace": r["namespace"],
+                "name": r["pod"],
+                "code": r["code"],
+                "reason": "in progress",
+            }
+            for r in busy
+        ],
+        "recovered": [r for r in recovered if r not in busy],
+        "diff": {
+            "before": {"interrupted_moves": [r["move_id"] for r in recovered]},
+            "after": {"interrupted_moves": [r["move_id"] for r in busy]},
+        },
+    }

@@ -1,0 +1,69 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The loop that drives a strategy: look, decide one step, do it, look again.
+
+A strategy's ``decide`` is a function of what it sees; the loop is the only place that waits. A
+write that loses a race (409), meets a vanished object (404) or whose reply is lost is not an error:
+the next look shows what is true.
+"""
+
+from __future__ import annotations
+
+from ..api import Api
+from ..clock import Clock
+from ..errors import Conflict, NotFound, OutcomeUnknown, PlacementError
+from ..resources import POD
+from .machine import Machine
+from .scene import DONE, WAIT, Scene, Step
+
+MAX_LOST_REPLIES = 10
+
+
+def drive(machine: Machine, api: Api, clock: Clock) -> Step:
+    """Run a strategy to its DONE step and return that; PlacementError comes from the strategy or
+    the lock.
+    """
+    lost = 0
+    while True:
+        machine.lock.keep()
+        try:
+            scene = machine.look()
+            step = machine.decide(scene)
+            if step.verb == DONE:
+                return step
+            if step.verb == WAIT:
+                _wait(machine, api, clock, scene, step)
+            else:
+                machine.act(step.verb, scene, step)
+            lost = 0
+        except (Conflict, NotFound):
+            continue
+        except OutcomeUnknown as err:
+            lost += 1
+            if lost >= MAX_LOST_REPLIES:
+                raise PlacementError(
+                    "OutcomeUnknown",
+                    "the API server stopped answering writes: %s" % err.message,
+                    step=step.verb,
+                    hint="Run the task again when the API server is back: it finds out.",
+                ) from err
+
+
+def _wait(machine: Machine, api: Api, clock: Clock, scene: Scene, step: Step) -> None:
+    """Block until something of the awaited kind changes, or the tick is over (renewals and
+    deadlines need it).
+    """
+    limit = max(0.05, min(step.limit, machine.lock.duration / 3.0))
+    version = scene.versions.get(step.kind.kind)
+    if version is None:
+        clock.sleep(limit)
+        return
+    api.wait_change(
+        step.kind,
+        machine.namespace,
+        resource_version=version,
+        timeout=limit,
+        label_selector=machine.selector if step.kind is POD else "",
+        field_selector=machine.fields if step.kind is POD else "",
+    )

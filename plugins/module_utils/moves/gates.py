@@ -1,0 +1,89 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guards of a swap: every one must hold at the moment when the controller is given one pod too
+many.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional, Set
+
+from ..api import Api
+from ..errors import NotFound, TooManyRequests
+from ..resources import ENDPOINT_SLICE, PDB, label, meta, uid
+from ..rules.pod_state import is_ready
+from ..workloads import desired
+from .journal import Entry
+from .manifest import differences
+from .scene import WAIT, Scene, Step
+
+SERVICE_NAME = "kubernetes.io/service-name"
+
+
+def closed_gate(
+    api: Api, namespace: str, entry: Entry, scene: Scene, *, accept_differences: bool
+) -> Optional[Step]:
+    """The first guard that does not hold yet, cheapest first; None when the swap may happen."""
+    different = [] if accept_differences else differences(scene.old or {}, scene.new or {})
+    if different:
+        return Step("roll_back", "; ".join(different), "ReplacementDiffers")
+    return (
+        _unsettled(scene)
+        or _missing_endpoint(api, namespace, scene)
+        or _closed_budget(api, namespace, entry, scene)
+    )
+
+
+def _unsettled(scene: Scene) -> Optional[Step]:
+    """All of the workload's pods are there and Ready: else another one would be deleted (theft)."""
+    owner = scene.owner or {}
+    seen = int((owner.get("status") or {}).get("observedGeneration") or 0)
+    if seen < int(meta(owner).get("generation") or 0):
+        why = "waiting until the controller has seen its newest spec"
+        return Step(WAIT, why, "WorkloadNotReady")
+    if len(scene.siblings) + 1 != desired(owner):
+        why = "waiting until the controller has its desired number of pods"
+        return Step(WAIT, why, "WorkloadNotReady")
+    unready = [str(meta(p)["name"]) for p in scene.siblings if not is_ready(p)]
+    if unready:
+        why = "waiting for unready pods of the workload: %s" % ", ".join(sorted(unready))
+        return Step(WAIT, why, "WorkloadNotReady")
+    return None
+
+
+def _missing_endpoint(api: Api, namespace: str, scene: Scene) -> Optional[Step]:
+    """Every Service that sends to the old pod sends to the new one."""
+    slices, version = api.list(ENDPOINT_SLICE, namespace)
+    scene.versions[ENDPOINT_SLICE.kind] = version
+    old, new = uid(scene.old or {}), uid(scene.new or {})
+    receivers = _receivers(slices).items()
+    missing = sorted(name for name, uids in receivers if old in uids and new not in uids)
+    if not missing:
+        return None
+    why = "waiting until Service %s sends to the replacement" % ", ".join(missing)
+    return Step(WAIT, why, "EndpointMissing", kind=ENDPOINT_SLICE)
+
+
+def _receivers(slices: List[Dict[str, Any]]) -> Dict[str, Set[str]]:
+    """Service name -> uids of its ready endpoints; an unset ``ready`` is ready."""
+    found: Dict[str, Set[str]] = {}
+    for one in slices:
+        for endpoint in one.get("endpoints") or []:
+            target: Mapping[str, Any] = endpoint.get("targetRef") or {}
+            ready = (endpoint.get("conditions") or {}).get("ready") is not False
+            if ready and target.get("uid"):
+                found.setdefault(label(one, SERVICE_NAME) or "", set()).add(target["uid"])
+    return found
+
+
+def _closed_budget(api: Api, namespace: str, entry: Entry, scene: Scene) -> Optional[Step]:
+    """A dry-run eviction of the old pod: its budget must have counted the replacement."""
+    scene.versions[PDB.kind] = api.list(PDB, namespace)[1]
+    try:
+        api.evict(entry.pod, namespace, uid=entry.pod_uid, dry_run=True)
+    except TooManyRequests as err:
+        return Step(WAIT, err.message, "PdbBlocked", kind=PDB, limit=1.0)
+    except NotFound:
+        return Step(WAIT, "the old pod went away", limit=0.1)
+    return None

@@ -1,0 +1,89 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal: which moves of a workload are in progress, as an annotation of its Lease.
+
+It holds what cannot be read from live objects any more once they are gone. The phase of a move is
+never written down: it follows from the objects (moves.md, f2, recovery).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, List, Mapping, Optional
+
+from ..errors import PlacementError
+from ..resources import annotation, describe
+from .names import JOURNAL
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One move in progress. ``node`` is empty where the scheduler chooses; ``cost`` is the old
+    pod's own deletion cost.
+    """
+
+    id: str
+    strategy: str
+    pod: str
+    pod_uid: str
+    from_node: str
+    node: str
+    placement: str
+    owner_kind: str = ""
+    owner_name: str = ""
+    owner_uid: str = ""
+    deployment: str = ""
+    revision: str = ""
+    detach_key: str = ""
+    detach_value: str = ""
+    cost: Optional[str] = None
+    scheduler: str = ""
+    restoring: str = ""  # why a bare pod goes back to where it was; empty while it goes forward
+
+    def going_back(self, why: str) -> Entry:
+        """The same move, on its way back, under another id: the pod that failed must not pass for
+        the restored one.
+        """
+        return replace(self, id=self.id + "-back", restoring=why)
+
+
+def encode(entries: List[Entry]) -> str:
+    """The annotation's text."""
+    return json.dumps({"schema": SCHEMA, "moves": [asdict(e) for e in entries]}, sort_keys=True)
+
+
+def decode(lease: Mapping[str, Any]) -> List[Entry]:
+    """The moves in progress on a Lease."""
+    return decode_text(annotation(lease, JOURNAL) or "", describe("Lease", lease))
+
+
+def decode_text(text: str, where: str) -> List[Entry]:
+    """The moves in a journal's text; a schema from the future is refused, not guessed at."""
+    if not text:
+        return []
+    known = {f.name for f in fields(Entry)}
+    try:
+        data = json.loads(text)
+        schema = int(data["schema"])
+        if schema > SCHEMA:
+            raise PlacementError(
+                "JournalTooNew",
+                "the journal of an unfinished move has schema %d, this version knows up to %d"
+                % (schema, SCHEMA),
+                object=where,
+                step="recover",
+                hint="Finish it with the newer version of this collection that began it.",
+            )
+        return [Entry(**{k: v for k, v in move.items() if k in known}) for move in data["moves"]]
+    except (KeyError, TypeError, ValueError) as err:
+        raise PlacementError(
+            "JournalUnreadable",
+            "the journal of an unfinished move cannot be read (%s)" % err,
+            object=where,
+            step="recover",
+            hint="Look at its %s; delete the object when nothing is under way." % JOURNAL,
+        ) from err

@@ -1,0 +1,120 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the strategies have in common: their parts, and the guarded writes on pods."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Dict, Mapping, Optional
+
+from ..api import Api, Object
+from ..errors import NotFound, TooManyRequests
+from ..resources import NODE, PDB, POD, annotation, meta
+from .journal import Entry
+from .lock import Lock
+from .names import EPOCH
+from .order import Settings
+from .scene import DONE, Scene, Step
+from .vigil import Vigil
+
+Metadata = Dict[str, Any]
+
+
+class Machine(ABC):
+    """One move of one pod. ``resume`` is True in a recovery: then nothing new is begun.
+
+    ``failure`` is why the move goes back; it is set once and never cleared. ``replacement`` is the
+    newest pod that was made, for the report.
+    """
+
+    def __init__(
+        self, api: Api, lock: Lock, entry: Entry, settings: Settings, *, resume: bool = False
+    ) -> None:
+        self.api = api
+        self.lock = lock
+        self.entry = entry
+        self.settings = settings
+        self.resume = resume
+        self.namespace = lock.namespace
+        self.selector = ""
+        self.fields = ""
+        self.vigil = Vigil(settings.clock, entry.node, settings.soak)
+        self.failure: Optional[Step] = None
+        self.replacement: Optional[Object] = None
+        self.attempt = 0
+
+    @abstractmethod
+    def look(self) -> Scene:
+        """Read the live objects."""
+
+    @abstractmethod
+    def decide(self, scene: Scene) -> Step:
+        """The next step, from what was seen and nothing else that a crash could take."""
+
+    def act(self, verb: str, scene: Scene, step: Step) -> None:
+        """Dispatch to the method ``do_<verb>``: one write each."""
+        getattr(self, "do_" + verb)(scene, step)
+
+    def ended(self) -> Step:
+        """The last step of a way back."""
+        if self.failure is None:
+            return Step(DONE, "", "RolledBack")
+        return Step(DONE, self.failure.why, self.failure.code)
+
+    def fenced(self, scene: Scene) -> bool:
+        """The old pod still carries the epoch of a recovery."""
+        return scene.old is not None and annotation(scene.old, EPOCH) is not None
+
+    def node(self, name: str) -> Optional[Object]:
+        """The node as it is now, None when it is gone."""
+        try:
+            return self.api.get(NODE, name)
+        except NotFound:
+            return None
+
+    def pod(self, name: str) -> Optional[Object]:
+        """The pod of that name as it is now."""
+        try:
+            return self.api.get(POD, name, self.namespace)
+        except NotFound:
+            return None
+
+    def patch_pod(self, pod: Optional[Mapping[str, Any]], metadata: Metadata) -> None:
+        """Change a pod's metadata if it still is the very version that was looked at."""
+        found = meta(pod or {})
+        guard = {"uid": found["uid"], "resourceVersion": found["resourceVersion"]}
+        self.api.patch(POD, found["name"], {"metadata": dict(metadata, **guard)}, self.namespace)
+
+    def delete_pod(self, pod: Optional[Mapping[str, Any]]) -> None:
+        """Delete a pod if it still is the very version that was looked at.
+
+        Not by uid alone: a frozen former holder must not delete what another run made good.
+        """
+        found = meta(pod or {})
+        self.api.delete(
+            POD,
+            found["name"],
+            self.namespace,
+            uid=found["uid"],
+            resource_version=found["resourceVersion"],
+        )
+
+    def evict_old(self, scene: Scene) -> str:
+        """Evict the old pod, guarded; a budget's "no" waits for a change and comes back as text."""
+        found = meta(scene.old or {})
+        version = self.api.list(PDB, self.namespace)[1]
+        self.lock.keep()
+        try:
+            self.api.evict(
+                self.entry.pod,
+                self.namespace,
+                uid=found["uid"],
+                resource_version=found["resourceVersion"],
+                grace_period=self.settings.terminate_grace_period,
+            )
+        except TooManyRequests as err:
+            self.api.wait_change(PDB, self.namespace, resource_version=version, timeout=1.0)
+            return err.message
+        self.vigil.seen("terminating")
+        return ""

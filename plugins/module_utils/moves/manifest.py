@@ -1,0 +1,263 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The manifests that a move creates: from a controller's template, or from a bare pod that has
+nothing else.
+
+A template is taken as it is and admission runs again, because a live pod carries what admission,
+the CNI and autoscalers added to it (moves.md, trap 7). A bare pod is its own only template and is
+cleaned of what the server, the scheduler and admission wrote.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Dict, List, Mapping, Optional
+
+from ..api import Object
+from ..resources import POD, meta, uid
+from ..workloads import template
+from .journal import Entry
+from .names import (
+    DELETION_COST,
+    DOMAIN,
+    MOVE_ID,
+    MOVED_FROM_NAME,
+    MOVED_FROM_UID,
+    former_names,
+    names_after,
+)
+
+Spec = Dict[str, Any]
+
+# What the server, the scheduler, the kubelet or admission fills in again; RuntimeClass sets the
+# overhead.
+_SERVER_FIELDS = (
+    "nodeName",
+    "priority",
+    "preemptionPolicy",
+    "overhead",
+    "ephemeralContainers",
+    "schedulingGates",
+)
+_TOKEN_VOLUME = "kube-api-access-"
+_NODE_BOUND_ANNOTATIONS = (
+    "cni.projectcalico.org/",
+    "k8s.v1.cni.cncf.io/network-status",
+    "k8s.v1.cni.cncf.io/networks-status",
+    "k8s.ovn.org/",
+    "sidecar.istio.io/status",
+    "openshift.io/scc",
+    "kubernetes.io/limit-ranger",
+    "kubectl.kubernetes.io/last-applied-configuration",
+)
+# Written by the Binding from the node's labels since 1.35 (KEP-4742): they would be the old node's.
+_NODE_LABELS = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
+
+
+def from_template(owner: Object, entry: Entry, old: Object, name: str) -> Object:
+    """The replacement of a controller's pod: the owner's template, less the detach key, pinned to
+    the target.
+    """
+    source = template(entry.owner_kind, owner)
+    labels = dict(meta(source).get("labels") or {})
+    if entry.detach_key == "pod-template-hash":
+        labels.update(
+            {k: v for k, v in (meta(owner).get("labels") or {}).items() if k == entry.detach_key}
+        )
+    labels.pop(entry.detach_key, None)
+    labels.update({MOVE_ID: entry.id, MOVED_FROM_UID: uid(old)})
+    annotations = dict(meta(source).get("annotations") or {})
+    annotations[MOVED_FROM_NAME] = names_after(old)
+    spec = copy.deepcopy(dict(source.get("spec") or {}))
+    return _pod(entry, old, name, labels=labels, annotations=annotations, spec=spec)
+
+
+def from_pod(old: Object, entry: Entry, name: str) -> Object:
+    """The replacement of a bare pod: all that a user wrote, on the target, under ``name``."""
+    body = sanitized(old)
+    found = meta(body)
+    labels = dict(found.get("labels") or {}, **{MOVE_ID: entry.id, MOVED_FROM_UID: uid(old)})
+    annotations = dict(found.get("annotations") or {})
+    if name != meta(old)["name"]:
+        annotations[MOVED_FROM_NAME] = names_after(old)
+    if entry.scheduler:
+        body["spec"]["schedulerName"] = entry.scheduler
+    return _pod(entry, old, name, labels=labels, annotations=annotations, spec=body["spec"])
+
+
+def _pod(
+    entry: Entry,
+    old: Object,
+    name: str,
+    *,
+    labels: Dict[str, str],
+    annotations: Dict[str, str],
+    spec: Spec,
+) -> Object:
+    place(spec, entry.node, entry.placement)
+    return {
+        "apiVersion": POD.api_version,
+        "kind": POD.kind,
+        "metadata": {
+            "name": name,
+            "namespace": meta(old)["namespace"],
+            "labels": labels,
+            "annotations": annotations,
+        },
+        "spec": spec,
+    }
+
+
+def place(spec: Spec, node: str, placement: str) -> None:
+    """Say where the pod goes: pinned (the scheduler must agree), preferred, or straight to the
+    kubelet.
+    """
+    if not node:
+        return
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+    if placement == "bind":
+        spec["nodeName"] = node
+        return
+    affinity = spec.setdefault("affinity", {}) or {}
+    spec["affinity"] = affinity
+    node_affinity = affinity.setdefault("nodeAffinity", {}) or {}
+    affinity["nodeAffinity"] = node_affinity
+    if placement == "prefer":
+        preferred = list(node_affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or [])
+        preferred.append({"weight": 100, "preference": term})
+        node_affinity["preferredDuringSchedulingIgnoredDuringExecution"] = preferred
+        return
+    # Terms are ORed: the pin goes into every one of them, as the DaemonSet controller does.
+    required = dict(node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {})
+    terms: List[Mapping[str, Any]] = list(required.get("nodeSelectorTerms") or [])
+    pinned = [dict(t, matchFields=term["matchFields"] + _other_fields(t)) for t in terms] or [term]
+    required["nodeSelectorTerms"] = pinned
+    node_affinity["requiredDuringSchedulingIgnoredDuringExecution"] = required
+
+
+def _other_fields(term: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """The term's own matchFields, less a name that an earlier move pinned: the newest pin wins."""
+    return [dict(f) for f in term.get("matchFields") or [] if f.get("key") != "metadata.name"]
+
+
+def sanitized(pod: Object) -> Object:
+    """The pod as a user could have written it; hostname, subdomain, tolerations and priority class
+    stay.
+    """
+    found = meta(pod)
+    labels = {
+        k: v
+        for k, v in (found.get("labels") or {}).items()
+        if k not in _NODE_LABELS and k not in (MOVE_ID, MOVED_FROM_UID)
+    }
+    annotations = {
+        k: v
+        for k, v in (found.get("annotations") or {}).items()
+        if not k.startswith(_NODE_BOUND_ANNOTATIONS)
+        and not (k.startswith(DOMAIN) and k != MOVED_FROM_NAME)
+    }
+    if not former_names(pod):
+        annotations.pop(MOVED_FROM_NAME, None)
+    spec = {k: copy.deepcopy(v) for k, v in pod["spec"].items() if k not in _SERVER_FIELDS}
+    _drop_token_volumes(spec)
+    _drop_pin(spec, str(pod["spec"].get("nodeName") or ""))
+    return {
+        "apiVersion": POD.api_version,
+        "kind": POD.kind,
+        "metadata": {
+            "name": found["name"],
+            "namespace": found["namespace"],
+            "labels": labels,
+            "annotations": annotations,
+        },
+        "spec": spec,
+    }
+
+
+def _drop_token_volumes(spec: Spec) -> None:
+    """The service account's token volume is admission's; a new pod gets its own."""
+    spec["volumes"] = [
+        v for v in spec.get("volumes") or [] if not str(v.get("name", "")).startswith(_TOKEN_VOLUME)
+    ]
+    for group in ("initContainers", "containers"):
+        for container in spec.get(group) or []:
+            mounts = container.get("volumeMounts") or []
+            container["volumeMounts"] = [
+                m for m in mounts if not str(m.get("name", "")).startswith(_TOKEN_VOLUME)
+            ]
+
+
+def _drop_pin(spec: Spec, node: str) -> None:
+    """Take out the pin of an earlier move: terms that name the very node the pod sits on."""
+    affinity = spec.get("affinity") or {}
+    node_affinity = affinity.get("nodeAffinity") or {}
+    required = node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    terms = required.get("nodeSelectorTerms") or []
+    pin = {"key": "metadata.name", "operator": "In", "values": [node]}
+    if not terms or not all(pin in (t.get("matchFields") or []) for t in terms):
+        return
+    freed = [dict(t, matchFields=[f for f in t["matchFields"] if f != pin]) for t in terms]
+    kept = [{k: v for k, v in t.items() if v} for t in freed]
+    if all(kept):
+        required["nodeSelectorTerms"] = kept
+        return
+    node_affinity.pop("requiredDuringSchedulingIgnoredDuringExecution")
+    if not node_affinity:
+        affinity.pop("nodeAffinity")
+    if not affinity:
+        spec.pop("affinity")
+
+
+def differences(old: Object, new: Object) -> List[str]:
+    """What the replacement would run that the old pod does not, or differently (corrections, item
+    13).
+
+    Names, images and resources of all containers; and image digests where both pods have started
+    them.
+    """
+    found: List[str] = []
+    for group in ("initContainers", "containers"):
+        before = {c["name"]: c for c in old["spec"].get(group) or []}
+        after = {c["name"]: c for c in new["spec"].get(group) or []}
+        found += ["container %s is missing" % n for n in sorted(set(before) - set(after))]
+        found += ["container %s is new" % n for n in sorted(set(after) - set(before))]
+        for name in sorted(set(before) & set(after)):
+            found += _container_differences(name, before[name], after[name])
+    return found + _digest_differences(old, new)
+
+
+def _container_differences(
+    name: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> List[str]:
+    found = []
+    if before.get("image") != after.get("image"):
+        found.append(
+            "container %s: image %s becomes %s" % (name, before.get("image"), after.get("image"))
+        )
+    for group in ("requests", "limits"):
+        old = (before.get("resources") or {}).get(group) or {}
+        new = (after.get("resources") or {}).get(group) or {}
+        if old != new:
+            found.append("container %s: %s %s become %s" % (name, group, old, new))
+    return found
+
+
+def _digest_differences(old: Object, new: Object) -> List[str]:
+    before, after = _digests(old), _digests(new)
+    same_image = {c["name"] for c in old["spec"].get("containers") or []}
+    return [
+        "container %s runs another image of the same tag" % name
+        for name in sorted(same_image & set(before) & set(after))
+        if before[name] != after[name]
+    ]
+
+
+def _digests(pod: Object) -> Dict[str, str]:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    return {s["name"]: str(s["imageID"]).rpartition("@")[2] for s in statuses if s.get("imageID")}
+
+
+def own_cost(pod: Object) -> Optional[str]:
+    """The pod's deletion cost as its user set it."""
+    return (meta(pod).get("annotations") or {}).get(DELETION_COST)

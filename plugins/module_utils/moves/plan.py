@@ -1,0 +1,302 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of one move: every check that needs no write, in the order that gives the most useful
+refusal.
+
+Check mode ends after this; the real run goes on from the same plan. The last check is a server-side
+dry run of the very pod that would be created, so quota, admission and defaulting answer before
+anything is touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Tuple
+
+from ..api import Api, Object
+from ..errors import ApiError, NotFound, PlacementError, api_to_placement
+from ..preflight import judge, refuse_or_warn, target_view
+from ..resources import (
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    LEASE,
+    PDB,
+    POD,
+    SECRET,
+    Kind,
+    annotation,
+    describe,
+    meta,
+    uid,
+)
+from ..rules.selectors import matches_labels
+from ..workloads import Owner, deployment_of, owner_chain, rollout_in_progress
+from .adopt import REVISION
+from .detach import choose_key, refuse_other_claimer
+from .journal import Entry
+from .manifest import differences, from_pod, from_template, own_cost
+from .names import lease_name, move_id, replacement_name
+from .order import Order, Settings
+from .refusals import check_opt_out, check_state, check_volumes, choose_strategy, refuse
+
+Right = Tuple[str, Kind, str]
+# The rights of each strategy: what its preflight asks for, and what the documentation and the roles
+# grant.
+RIGHTS: Dict[str, Tuple[Right, ...]] = {
+    "adopt": (
+        ("create", POD, ""),
+        ("patch", POD, ""),
+        ("delete", POD, ""),
+        ("create", POD, "eviction"),
+        ("create", LEASE, ""),
+        ("patch", LEASE, ""),
+        ("delete", LEASE, ""),
+        ("list", PDB, ""),
+        ("list", ENDPOINT_SLICE, ""),
+    ),
+    "recreate": (
+        ("create", POD, ""),
+        ("patch", POD, ""),
+        ("delete", POD, ""),
+        ("create", POD, "eviction"),
+        ("create", LEASE, ""),
+        ("patch", LEASE, ""),
+        ("delete", LEASE, ""),
+        ("list", PDB, ""),
+        ("create", SECRET, ""),
+        ("get", SECRET, ""),
+        ("patch", SECRET, ""),
+        ("delete", SECRET, ""),
+    ),
+}
+RIGHTS["surge"] = tuple(r for r in RIGHTS["recreate"] if r[1] is not SECRET)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done: the journal's entry, the pod, its owner, and the replacement as the server
+    would make it.
+    """
+
+    entry: Entry
+    pod: Object
+    owner: Optional[Object]
+    replacement: Object
+    warnings: List[str] = field(default_factory=list)
+
+    def as_item(self) -> Dict[str, Any]:
+        """The ``plan`` item of a result."""
+        entry = self.entry
+        return {
+            "namespace": meta(self.pod)["namespace"],
+            "pod": entry.pod,
+            "uid": entry.pod_uid,
+            "from_node": entry.from_node,
+            "to_node": entry.node,
+            "strategy": entry.strategy,
+            "placement": entry.placement,
+            "new_pod": meta(self.replacement)["name"],
+            "owner": "%s/%s" % (entry.owner_kind, entry.owner_name) if entry.owner_kind else "",
+            "pinned": bool(entry.node) and entry.placement == "schedule",
+            "loses_availability": entry.strategy == "recreate",
+        }
+
+
+def make_plan(api: Api, order: Order, settings: Settings, pod: Object) -> Plan:
+    """Check everything about moving ``pod`` and say how; PlacementError with the first reason why
+    not.
+    """
+    check_state(pod)
+    chain = owner_chain(api, pod)
+    strategy = choose_strategy(order, pod, chain)
+    check_opt_out(pod, chain, settings)
+    _check_downtime(pod, strategy, settings)
+    check_volumes(api, pod, settings, order.placement)
+    _check_rights(api, order.namespace, strategy, pod)
+    _check_budgets(api, pod)
+    owner = chain[0].obj if chain else None
+    entry = _entry(api, order, strategy, pod, chain)
+    if entry.deployment:
+        _await_rollout(api, settings, order.namespace, entry.deployment)
+        # The rollout that was waited for may have taken the pod with it.
+        entry = _entry(api, order, strategy, _still_there(api, pod), owner_chain(api, pod))
+    body = _body(entry, pod, owner)
+    if owner is not None:
+        refuse_other_claimer(api, order.namespace, entry.owner_uid, meta(body)["labels"])
+    warnings = _check_target(api, order, settings, entry, body)
+    created = _dry_run(api, body, order.namespace)
+    _check_differences(settings, pod, created, owner is not None)
+    return Plan(entry, pod, owner, created, warnings)
+
+
+def _still_there(api: Api, pod: Object) -> Object:
+    try:
+        found = api.get(POD, str(meta(pod)["name"]), str(meta(pod)["namespace"]))
+    except NotFound:
+        found = {}
+    if uid(found) != uid(pod):
+        raise refuse(
+            "PodGone",
+            pod,
+            "a rollout replaced the pod",
+            "Name one of the new pods, or move by controller.",
+        )
+    check_state(found)
+    return found
+
+
+def _entry(api: Api, order: Order, strategy: str, pod: Object, chain: List[Owner]) -> Entry:
+    entry = Entry(
+        id=move_id(uid(pod), order.destination()),
+        strategy=strategy,
+        pod=str(meta(pod)["name"]),
+        pod_uid=uid(pod),
+        from_node=str(pod["spec"].get("nodeName") or ""),
+        node=order.node or "",
+        placement=order.placement,
+        cost=own_cost(pod),
+        scheduler=order.scheduler_name or "",
+    )
+    if not chain or chain[0].obj is None:
+        return entry
+    owner = chain[0]
+    key, value = choose_key(api, owner.kind, chain[0].obj)
+    above = deployment_of(chain)
+    deployment = above.obj if above is not None else None
+    return Entry(
+        **dict(
+            entry.__dict__,
+            owner_kind=owner.kind,
+            owner_name=owner.name,
+            owner_uid=owner.uid,
+            deployment=above.name if above is not None else "",
+            revision=annotation(deployment or {}, REVISION) or "",
+            detach_key=key,
+            detach_value=value,
+        )
+    )
+
+
+def workload_lock(pod: Object, chain: List[Owner]) -> str:
+    """The name of the Lease that guards this pod's workload."""
+    return lease_name(chain[0].uid if chain else uid(pod))
+
+
+def _body(entry: Entry, pod: Object, owner: Optional[Object]) -> Object:
+    if owner is not None:
+        return from_template(owner, entry, pod, replacement_name(entry.owner_name, entry.id, 0))
+    if entry.strategy == "surge":
+        return from_pod(pod, entry, replacement_name(entry.pod, entry.id, 0))
+    return from_pod(pod, entry, entry.pod)
+
+
+# ---- single checks
+
+
+def _check_downtime(pod: Object, strategy: str, settings: Settings) -> None:
+    if strategy == "recreate" and settings.max_downtime is not None and settings.max_downtime <= 0:
+        text = "strategy recreate stops the pod before it starts the new one"
+        raise refuse(
+            "DowntimeNotAllowed", pod, text, "Use strategy: surge, or allow some max_downtime."
+        )
+    if strategy == "surge" and (pod["spec"].get("hostname") or pod["spec"].get("subdomain")):
+        raise refuse(
+            "NameMatters", pod, "the pod is reached by its host name", "Use strategy: recreate."
+        )
+
+
+def _check_rights(api: Api, namespace: str, strategy: str, pod: Object) -> None:
+    for verb, kind, subresource in RIGHTS[strategy]:
+        if not api.may(verb, kind, namespace, subresource):
+            what = "%s%s %s" % (kind.plural, "/" + subresource if subresource else "", verb)
+            text = "strategy %s needs the right to %s %s" % (strategy, verb, what.split()[0])
+            raise refuse(
+                "RbacDenied: %s" % what,
+                pod,
+                text,
+                "Grant it in namespace %s; see docs/rbac.md." % namespace,
+            )
+
+
+def _check_budgets(api: Api, pod: Object) -> None:
+    namespace = str(meta(pod)["namespace"])
+    labels = meta(pod).get("labels") or {}
+    matching = [
+        str(meta(b)["name"])
+        for b in api.list(PDB, namespace)[0]
+        if matches_labels((b.get("spec") or {}).get("selector"), labels)
+    ]
+    if len(matching) > 1:
+        text = "more than one budget selects the pod: %s" % ", ".join(sorted(matching))
+        raise refuse(
+            "MultiplePdbs",
+            pod,
+            text,
+            "The eviction API refuses such pods; leave one budget for them.",
+        )
+
+
+def _await_rollout(api: Api, settings: Settings, namespace: str, name: str) -> None:
+    """Wait until no rollout is in progress; ``RolloutInProgress`` at the deadline, in check mode at
+    once.
+    """
+    while True:
+        deployment = api.get(DEPLOYMENT, name, namespace)
+        if not rollout_in_progress(deployment):
+            return
+        if settings.check or settings.deadline.passed():
+            raise PlacementError(
+                "RolloutInProgress",
+                "a rollout is in progress",
+                object=describe("Deployment", deployment),
+                step="preflight",
+                hint="Wait until it is complete (kubectl rollout status), or raise wait_timeout.",
+            )
+        api.wait_change(
+            DEPLOYMENT,
+            namespace,
+            resource_version=str(meta(deployment)["resourceVersion"]),
+            field_selector="metadata.name=" + name,
+            timeout=max(0.05, min(5.0, settings.deadline.left())),
+        )
+
+
+def _check_target(
+    api: Api, order: Order, settings: Settings, entry: Entry, body: Object
+) -> List[str]:
+    """The target must exist; whether the pod fits it is judged as ``validate`` says."""
+    if not order.node:
+        return []
+    view = target_view(api, order.node, body)
+    if settings.validate == "none":
+        return []
+    probe = body
+    if order.placement == "bind":
+        probe = dict(body, spec=dict(body["spec"], nodeName=""))
+    rejections = judge(probe, view, already_there={entry.pod_uid})
+    return list(refuse_or_warn(settings.validate, body, order.node, rejections, step="preflight"))
+
+
+def _dry_run(api: Api, body: Object, namespace: str) -> Object:
+    """Create for show. A bare pod's own name is taken, so the server is asked under another one."""
+    name = str(meta(body)["name"])
+    probe = dict(body, metadata=dict(meta(body), name=replacement_name(name, "dry-run", 0)))
+    try:
+        created = api.create(POD, probe, namespace, dry_run=True)
+    except ApiError as err:
+        raise api_to_placement(err, step="dry run", object="Pod %s/%s" % (namespace, name)) from err
+    created["metadata"]["name"] = name
+    return created
+
+
+def _check_differences(settings: Settings, pod: Object, created: Object, owned: bool) -> None:
+    found = differences(pod, created) if owned and not settings.accept_differences else []
+    if found:
+        text = "the controller's template makes another pod than this one: %s" % "; ".join(found)
+        raise refuse(
+            "ReplacementDiffers",
+            pod,
+            text,
+            "Set accept_differences: true when the new one is what you want.",
+        )

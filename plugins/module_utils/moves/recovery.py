@@ -1,0 +1,162 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finish or undo what a killed run left: the same state machines, told to begin nothing new."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+from ..api import Api, Object
+from ..errors import NotFound, PlacementError
+from ..resources import LEASE, POD, SECRET, label, meta, uid
+from ..rules.pod_state import is_terminating
+from ..workloads import known_kind
+from .adopt import Adopt
+from .engine import drive
+from .journal import Entry, decode
+from .lock import Lock
+from .machine import Machine
+from .names import EPOCH, MOVE, MOVE_ID
+from .order import Settings
+from .recreate import Recreate, saved_moves
+from .surge import Surge
+
+FINISHED = "finished"
+ROLLED_BACK = "rolled_back"
+
+
+def machine_for(
+    api: Api,
+    lock: Lock,
+    entry: Entry,
+    settings: Settings,
+    owner: Optional[Object],
+    *,
+    resume: bool = False,
+) -> Machine:
+    """The state machine of an entry's strategy."""
+    if entry.strategy == "recreate":
+        return Recreate(api, lock, entry, settings, resume=resume)
+    if entry.strategy == "surge":
+        return Surge(api, lock, entry, settings, resume=resume)
+    return Adopt(api, lock, entry, settings, owner or {}, resume=resume)
+
+
+def finish_all(api: Api, lock: Lock, settings: Settings) -> List[Dict[str, Any]]:
+    """Finish or undo every move in the journal of a lock that was taken over, and release it."""
+    done = []
+    for entry in lock.entries:
+        _fence(api, lock, entry)
+        owner = _owner(api, lock.namespace, entry)
+        machine = machine_for(api, lock, entry, settings, owner, resume=True)
+        step = drive(machine, api, settings.clock)
+        outcome = FINISHED if not step.code else ROLLED_BACK
+        done.append(describe_recovery(lock.namespace, entry, outcome, step.code))
+    lock.release()
+    return done
+
+
+def describe_recovery(namespace: str, entry: Entry, outcome: str, code: str = "") -> Dict[str, Any]:
+    """One item of the result's ``recovered``."""
+    return {
+        "namespace": namespace,
+        "move_id": entry.id,
+        "strategy": entry.strategy,
+        "pod": entry.pod,
+        "uid": entry.pod_uid,
+        "to_node": entry.node,
+        "workload": "%s/%s" % (entry.owner_kind, entry.owner_name)
+        if entry.owner_kind
+        else "Pod/%s" % entry.pod,
+        "outcome": outcome,
+        "code": code,
+    }
+
+
+def _owner(api: Api, namespace: str, entry: Entry) -> Optional[Object]:
+    kind = known_kind(
+        entry.owner_kind, "v1" if entry.owner_kind == "ReplicationController" else "apps/v1"
+    )
+    if kind is None:
+        return None
+    try:
+        return api.get(kind, entry.owner_name, namespace)
+    except NotFound:
+        return None
+
+
+def _fence(api: Api, lock: Lock, entry: Entry) -> None:
+    """Write the epoch on every pod of the move: what the former holder still sends was read before,
+    and gets a 409.
+    """
+    pods, _version = api.list(POD, lock.namespace)
+    for pod in pods:
+        ours = uid(pod) == entry.pod_uid or label(pod, MOVE_ID) in (
+            entry.id,
+            entry.id.replace("-back", ""),
+        )
+        if not ours or is_terminating(pod):
+            continue
+        found = meta(pod)
+        body = {"metadata": {"uid": found["uid"], "annotations": {EPOCH: str(lock.epoch)}}}
+        try:
+            api.patch(POD, found["name"], body, lock.namespace)
+        except NotFound:
+            continue
+
+
+def unfinished(api: Api, namespace: Optional[str]) -> List[Object]:
+    """The Leases of moves in progress, interrupted or not."""
+    return api.list(LEASE, namespace, label_selector=MOVE + "=true")[0]
+
+
+def recover(api: Api, settings: Settings, namespace: Optional[str]) -> List[Dict[str, Any]]:
+    """``state: recovered``: every interrupted move of a namespace, or of the cluster, found by
+    label.
+
+    A move that a live run is busy with is waited for until the deadline, then reported as
+    ``LockedBy``.
+    """
+    results: List[Dict[str, Any]] = []
+    for lease in unfinished(api, namespace):
+        results += _recover_lease(api, settings, lease)
+    return results + _recover_secrets(api, settings, namespace)
+
+
+def _lock(api: Api, settings: Settings, namespace: str, name: str) -> Lock:
+    return Lock(api, settings.clock, settings.holder, namespace, name, settings.lock_duration)
+
+
+def _recover_lease(api: Api, settings: Settings, lease: Object) -> List[Dict[str, Any]]:
+    found = meta(lease)
+    entries = decode(lease)
+    if settings.check:
+        return [describe_recovery(found["namespace"], e, "interrupted") for e in entries]
+    lock = _lock(api, settings, found["namespace"], found["name"])
+    try:
+        if lock.acquire([], settings.deadline):
+            lock.release()  # its run ended meanwhile
+            return []
+    except PlacementError as err:
+        if err.code != "LockedBy":
+            raise
+        return [describe_recovery(found["namespace"], e, "in_progress", err.code) for e in entries]
+    return finish_all(api, lock, settings)
+
+
+def _recover_secrets(
+    api: Api, settings: Settings, namespace: Optional[str]
+) -> List[Dict[str, Any]]:
+    """Journal Secrets whose Lease was deleted by hand: the bare pod may exist nowhere else."""
+    results: List[Dict[str, Any]] = []
+    for secret in api.list(SECRET, namespace, label_selector=MOVE + "=true")[0]:
+        found = meta(secret)
+        entries = saved_moves(secret)
+        if settings.check:
+            results += [describe_recovery(found["namespace"], e, "interrupted") for e in entries]
+            continue
+        lock = _lock(api, settings, found["namespace"], found["name"])
+        lock.acquire(entries, settings.deadline)
+        results += finish_all(api, lock, settings)
+    return results

@@ -1,0 +1,299 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Move one pod: find it, repair what an earlier run left, plan, lock, drive, report.
+
+A strategy is a state machine that reads the live objects, decides one step and does it; nothing it
+needs after a crash is kept in memory, so the first run and the recovery are the same code. Nothing
+in this package knows Ansible or HTTP.
+
+Note that this module util is PRIVATE to the collection: it can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional
+
+from ..api import Api, Object
+from ..errors import ApiError, NotFound, PlacementError, api_to_placement
+from ..resources import POD, meta, uid
+from ..rules.pod_state import is_terminating
+from ..workloads import controller_ref
+from .engine import drive
+from .journal import Entry, decode
+from .lock import Lock
+from .machine import Machine
+from .names import lease_name, successor_of
+from .order import Order, Report, Settings
+from .plan import Plan, make_plan
+from .recovery import describe_recovery, finish_all, machine_for, recover, unfinished
+from .scene import Step
+
+__all__ = ["carry_out", "recover"]
+MAX_ROUNDS = 20
+
+
+def carry_out(api: Api, order: Order, settings: Settings) -> Report:
+    """Move ``order.name`` (or what an earlier move made of it) to ``order.node``.
+
+    Raises PlacementError: a refusal before the first write, or a failure after which the move was
+    rolled back, or (code LockLost, OutcomeUnknown, TerminationTimeout, NameTaken) is left to the
+    next run.
+    """
+    report = Report()
+    for _round in range(MAX_ROUNDS):
+        pod = find(api, order)
+        interrupted = _interrupted(api, order, pod)
+        if interrupted is not None and settings.check:
+            report.recovered = [
+                describe_recovery(order.namespace, e, "interrupted") for e in decode(interrupted)
+            ]
+            report.changed = True
+        elif interrupted is not None:
+            _repair(api, settings, interrupted, report)
+            continue
+        if pod is None:
+            raise _not_found(order)
+        if already_there(pod, order):
+            _unchanged(report, pod)
+            return report
+        plan = make_plan(api, order, settings, pod)
+        report.warnings = plan.warnings
+        if settings.check:
+            _predicted(report, plan)
+            return report
+        if _execute(api, settings, plan, report):
+            return report
+    raise PlacementError(
+        "Conflict",
+        "other runs kept moving pods of this workload",
+        object="Pod %s/%s" % (order.namespace, order.name),
+        step="lock",
+        hint="Run the task again when they are done.",
+    )
+
+
+def find(api: Api, order: Order) -> Optional[Object]:
+    """The named pod; if it is gone or going, the pod that a move made out of it."""
+    pod: Optional[Object]
+    try:
+        pod = api.get(POD, order.name, order.namespace)
+    except NotFound:
+        pod = None
+    if pod is not None and not is_terminating(pod):
+        return pod
+    return successor_of(api, order.namespace, order.name) or pod
+
+
+def already_there(pod: Object, order: Order) -> bool:
+    """Nothing to do: on the node, under the scheduler name that was asked for."""
+    if is_terminating(pod):
+        return False
+    spec = pod["spec"]
+    wanted = order.scheduler_name
+    placed = not order.node or spec.get("nodeName") == order.node
+    served = not wanted or spec.get("schedulerName", "default-scheduler") == wanted
+    moved_by_name = not order.node and not wanted and meta(pod)["name"] != order.name
+    return placed and served and bool(order.node or wanted or moved_by_name)
+
+
+def _interrupted(api: Api, order: Order, pod: Optional[Object]) -> Optional[Object]:
+    """The Lease of a move of this pod's workload that is in progress, live or dead."""
+    names = {order.name}
+    locks = set()
+    if pod is not None:
+        ref = controller_ref(pod)
+        locks.add(lease_name(ref["uid"] if ref is not None else uid(pod)))
+        names.add(str(meta(pod)["name"]))
+    for lease in unfinished(api, order.namespace):
+        if meta(lease)["name"] in locks or any(e.pod in names for e in decode(lease)):
+            return lease
+    return None
+
+
+def _repair(api: Api, settings: Settings, lease: Object, report: Report) -> None:
+    """Wait for a live run to end, or take a dead one over and finish or undo its moves."""
+    lock = Lock(
+        api,
+        settings.clock,
+        settings.holder,
+        meta(lease)["namespace"],
+        meta(lease)["name"],
+        settings.lock_duration,
+    )
+    if lock.acquire([], settings.deadline):
+        lock.release()
+        return
+    report.recovered += finish_all(api, lock, settings)
+    report.changed = True
+
+
+def _execute(api: Api, settings: Settings, plan: Plan, report: Report) -> bool:
+    """Lock and drive; False when the plan is stale because another run was here in between."""
+    entry = plan.entry
+    namespace = str(meta(plan.pod)["namespace"])
+    workload = entry.owner_uid or entry.pod_uid
+    lock = Lock(
+        api,
+        settings.clock,
+        settings.holder,
+        namespace,
+        lease_name(workload),
+        settings.lock_duration,
+    )
+    if not lock.acquire([entry], settings.deadline):
+        report.recovered += finish_all(api, lock, settings)
+        report.changed = True
+        return False
+    if not _still_planned(api, plan):
+        lock.release()
+        return False
+    machine = machine_for(api, lock, entry, settings, plan.owner)
+    step = _drive(api, settings, machine)
+    lock.release()
+    if step.code:
+        raise _failure(step, entry, namespace, report, machine)
+    report.changed = True
+    report.moved = _moved(machine, entry, namespace)
+    report.plan = plan.as_item()
+    _diff(report, plan, str(report.moved["new_pod"]), str(report.moved["to_node"]))
+    _check_downtime(settings, report)
+    return True
+
+
+def _still_planned(api: Api, plan: Plan) -> bool:
+    """The pod is as it was planned for: nobody moved it while the lock was waited for."""
+    try:
+        now = api.get(POD, plan.entry.pod, str(meta(plan.pod)["namespace"]))
+    except NotFound:
+        return False
+    return uid(now) == plan.entry.pod_uid and not is_terminating(now)
+
+
+def _drive(api: Api, settings: Settings, machine: Machine) -> Step:
+    """Run the machine; an API error that stops it halfway turns it round once, so that it undoes
+    what it can.
+    """
+    try:
+        return drive(machine, api, settings.clock)
+    except ApiError as err:
+        problem = api_to_placement(err, step=err.request or "move")
+        machine.failure = Step("roll_back", problem.message, problem.code)
+        try:
+            return drive(machine, api, settings.clock)
+        except ApiError:
+            raise problem from err
+
+
+def _failure(
+    step: Step, entry: Entry, namespace: str, report: Report, machine: Machine
+) -> PlacementError:
+    restored = entry.strategy == "recreate" and bool(machine.entry.id != entry.id)
+    return PlacementError(
+        step.code,
+        step.why or "the move did not happen",
+        object="Pod %s/%s" % (namespace, entry.pod),
+        step="move",
+        hint=_hint(step.code),
+        changed=report.changed or restored,
+        result={"rolled_back": True, "recovered": report.recovered, "warnings": report.warnings},
+    )
+
+
+def _hint(code: str) -> str:
+    hints = {
+        "PodGone": "Its controller or a person deleted it; name a pod that runs.",
+        "OwnerGone": "The workload was deleted meanwhile; there is nothing to move.",
+        "RolloutInProgress": "Run the task again when the rollout is complete.",
+        "WorkloadNotReady": "All pods of the workload must be Ready first; look at the others.",
+        "PdbBlocked": "The budget refuses even with the replacement counted; see its other pods.",
+        "ReplacementDiffers": "Set accept_differences: true when the new pod is what you want.",
+        "NotScheduled": "Check that a scheduler of that name runs.",
+        "Unschedulable": "Choose another node, or make room on this one.",
+    }
+    return hints.get(code, "The old pod serves as before. Remove the cause and run the task again.")
+
+
+def _unchanged(report: Report, pod: Object) -> None:
+    node = pod["spec"].get("nodeName", "")
+    report.before = report.after = {"pod": meta(pod)["name"], "node": node}
+
+
+def _predicted(report: Report, plan: Plan) -> None:
+    item = plan.as_item()
+    report.changed = True
+    report.plan = item
+    report.moved = {
+        "namespace": item["namespace"],
+        "pod": item["pod"],
+        "uid": item["uid"],
+        "new_pod": item["new_pod"],
+        "new_uid": "",
+        "from_node": item["from_node"],
+        "to_node": item["to_node"],
+        "strategy": item["strategy"],
+        "downtime": 0.0,
+        "timings": {},
+    }
+    _diff(report, plan, item["new_pod"], item["to_node"])
+
+
+def _diff(report: Report, plan: Plan, new_pod: str, to_node: str) -> None:
+    spec = plan.replacement["spec"]
+    before: Dict[str, Any] = {"pod": plan.entry.pod, "node": plan.entry.from_node}
+    after: Dict[str, Any] = {
+        "pod": new_pod,
+        "node": to_node if plan.entry.node else "chosen by the scheduler",
+    }
+    if spec.get("schedulerName") != plan.pod["spec"].get("schedulerName"):
+        before["schedulerName"] = plan.pod["spec"].get("schedulerName")
+        after["schedulerName"] = spec.get("schedulerName")
+    report.before, report.after = before, after
+
+
+def _moved(machine: Machine, entry: Entry, namespace: str) -> Dict[str, Any]:
+    new = machine.replacement or {}
+    times = machine.vigil.times
+    start = min(times.values(), default=0.0)
+    ready, stopping = times.get("ready"), times.get("terminating", times.get("gone"))
+    downtime = max(0.0, ready - stopping) if ready is not None and stopping is not None else 0.0
+    return {
+        "namespace": namespace,
+        "pod": entry.pod,
+        "uid": entry.pod_uid,
+        "new_pod": meta(new).get("name", ""),
+        "new_uid": uid(new),
+        "from_node": entry.from_node,
+        "to_node": (new.get("spec") or {}).get("nodeName", ""),
+        "strategy": entry.strategy,
+        "downtime": round(downtime, 3),
+        "timings": {
+            event.replace(" ", "_"): round(at - start, 3) for event, at in sorted(times.items())
+        },
+    }
+
+
+def _check_downtime(settings: Settings, report: Report) -> None:
+    moved = report.moved or {}
+    limit = settings.max_downtime
+    if limit is None or moved.get("downtime", 0.0) <= limit:
+        return
+    raise PlacementError(
+        "DowntimeExceeded",
+        "the pod was away for %ss, %ss were allowed" % (moved["downtime"], limit),
+        object="Pod %s/%s" % (moved["namespace"], moved["pod"]),
+        step="move",
+        hint="The move is done. Use strategy: surge, or allow more.",
+        changed=True,
+        result={"moved": [moved]},
+    )
+
+
+def _not_found(order: Order) -> PlacementError:
+    return PlacementError(
+        "PodNotFound",
+        "there is no such pod, and no earlier move left one in its place",
+        object="Pod %s/%s" % (order.namespace, order.name),
+        step="preflight",
+        hint="Check namespace and name; a controller's pod has a new name when it is replaced.",
+    )

@@ -1,0 +1,331 @@
+#!/usr/bin/python
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: k8s_pod_move
+short_description: Move running pods to other nodes without downtime
+version_added: 0.1.0
+author:
+  - podplacement contributors (@podplacement)
+description:
+  - Move a running pod, or several, to a node that you name.
+  - A pod of a Deployment, ReplicaSet or ReplicationController is moved make-before-break. The replacement runs on the
+    target and is Ready before its controller takes it over and deletes the old pod. The controller's spec is not
+    touched.
+  - A bare pod is journaled, deleted and created again under its name, or with O(strategy=surge) created first under a
+    new one.
+  - A task that was killed at any point leaves the capacity that it found. The next run of the same task finishes or
+    undoes what it left, and so does O(state=recovered).
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - podplacement.core._placement
+  - podplacement.core._placement.wait
+  - podplacement.core._placement.validate
+  - podplacement.core._attributes
+  - podplacement.core._attributes.actiongroup_placement
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The plan of the check is the plan of the run. The replacement is sent to the API server as a dry run. Nothing
+        is written.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+    details:
+      - A moved pod of a controller has a new name. The task that names the old one finds it by the annotation
+        C(podplacement.io/moved-from-name) and reports RV(ignore:changed=false) when it is on the node.
+options:
+  namespace:
+    description:
+      - The namespace of the pod.
+      - With O(state=recovered), the namespace to recover. Without it the whole cluster is.
+    type: str
+  name:
+    description:
+      - The name of the pod to move, or the name that it had before it was moved.
+    type: str
+  node:
+    description:
+      - The node to move the pod O(name) to.
+    type: str
+  moves:
+    description:
+      - Several moves. All are checked before the first is begun, and then done one after the other.
+    type: list
+    elements: dict
+    suboptions:
+      namespace:
+        description:
+          - The namespace of the pod. Defaults to O(namespace).
+        type: str
+      name:
+        description:
+          - The name of the pod.
+        type: str
+        required: true
+      node:
+        description:
+          - The node to move it to.
+        type: str
+        required: true
+  strategy:
+    description:
+      - V(auto) takes V(adopt) for a controller's pod and V(recreate) for a bare one.
+      - V(adopt) runs the replacement beside the old pod and lets the controller adopt it. No downtime.
+      - V(recreate) deletes a bare pod and creates it again under the same name. Its manifest is kept in a Secret until
+        the new one is Ready.
+      - V(surge) creates a bare pod under a new name and deletes the old one when the new one is Ready. No downtime.
+      - V(shadow), V(replace) and V(steer) are refused with C(StrategyUnavailable) in this version.
+    type: str
+    choices: [auto, adopt, shadow, replace, steer, recreate, surge]
+    default: auto
+  placement:
+    description:
+      - V(schedule) pins the new pod to the node and lets its scheduler agree. The pin stays as long as the pod does.
+      - V(prefer) asks the scheduler to prefer the node, and rolls back when it chooses another one. No pin stays.
+      - V(bind) gives the pod its node without asking the scheduler, after the checks of O(validate). No pin stays.
+    type: str
+    choices: [schedule, prefer, bind]
+    default: schedule
+  soak:
+    description:
+      - How long, in seconds, the new pod must have been Ready before the old one goes.
+    type: float
+    default: 0
+  max_downtime:
+    description:
+      - How many seconds the pod may be away. V(0) refuses strategies that stop the pod first. When the measured
+        downtime is longer the task fails, after the move.
+    type: float
+  lock_duration:
+    description:
+      - How long, in seconds, the lock of a run that does not answer is respected. The lock of a process that died on
+        this host is taken over at once.
+    type: float
+    default: 30
+  delete_emptydir_data:
+    description:
+      - Move pods with C(emptyDir) or generic ephemeral volumes, and lose what is in them.
+    type: bool
+    default: false
+  force:
+    description:
+      - Move pods that are opted out by an annotation (C(podplacement.io/do-not-move), C(karpenter.sh/do-not-disrupt),
+        C(cluster-autoscaler.kubernetes.io/safe-to-evict)).
+    type: bool
+    default: false
+  system_pods:
+    description:
+      - Move pods of C(kube-system) and of the system priority classes too.
+    type: bool
+    default: false
+  accept_differences:
+    description:
+      - Move a pod even when its controller's template makes a pod with other containers, images or resources.
+    type: bool
+    default: false
+  terminate_grace_period:
+    description:
+      - How many seconds a bare pod gets to stop. The pod's own value is used when this is not set. V(0) kills it at
+        once.
+    type: int
+  state:
+    description:
+      - V(present) moves pods.
+      - V(recovered) finishes or undoes every interrupted move of O(namespace), or of the cluster.
+    type: str
+    choices: [present, recovered]
+    default: present
+notes:
+  - "Rights, in the namespace of the pod: pods get list watch create patch delete; pods/eviction create; leases get list
+    watch create patch delete; replicasets, replicationcontrollers, deployments, statefulsets, daemonsets and jobs get
+    list watch; services, networkpolicies, endpointslices, poddisruptionbudgets and persistentvolumeclaims get list
+    watch; for O(strategy=recreate) secrets get list create patch delete. In the cluster: nodes get, pods list,
+    persistentvolumes get."
+  - A budget may emit the warning event C(UnmanagedPods) while a replacement without controller matches it.
+seealso:
+  - module: podplacement.core.k8s_pod_bind
+  - module: podplacement.core.k8s_pod_scheduler
+  - module: kubernetes.core.k8s_drain
+"""
+
+EXAMPLES = r"""
+- name: Move a pod of a Deployment
+  podplacement.core.k8s_pod_move:
+    namespace: shop
+    name: web-5d9c8b7f6-x2x7k
+    node: worker-2
+
+- name: Move a bare pod under a new name, without a gap, when it has been Ready for five seconds
+  podplacement.core.k8s_pod_move:
+    namespace: shop
+    name: cache
+    node: worker-2
+    strategy: surge
+    soak: 5
+
+- name: Move several pods, after all of them were checked
+  podplacement.core.k8s_pod_move:
+    namespace: shop
+    moves:
+      - name: web-5d9c8b7f6-x2x7k
+        node: worker-2
+      - name: api-66c9d5f4b-9qzqm
+        node: worker-3
+
+- name: Finish or undo what killed runs have left in the whole cluster
+  podplacement.core.k8s_pod_move:
+    state: recovered
+"""
+
+RETURN = r"""
+cluster:
+  description: The cluster that was talked to.
+  returned: always
+  type: dict
+  contains:
+    host:
+      description: URL of the API server.
+      type: str
+      returned: always
+      sample: https://192.0.2.10:6443
+    source:
+      description: Where the credentials came from, one of V(parameters), V(kubeconfig) and V(incluster).
+      type: str
+      returned: always
+      sample: kubeconfig
+moved:
+  description: What was moved, or in check mode would be.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - namespace: shop
+      pod: web-5d9c8b7f6-x2x7k
+      uid: 0b0ff41c-58d5-4b8e-a5ab-3c2a7a3a6a52
+      new_pod: web-5d9c8b7f6-m1f3a9
+      new_uid: 9c1b6a20-6d1d-4d9e-8f42-2d0c0e0b3d11
+      from_node: worker-1
+      to_node: worker-2
+      strategy: adopt
+      downtime: 0.0
+      timings: {created: 0.0, scheduled: 0.02, ready: 2.1, handed_over: 2.2, adopted: 2.25, terminating: 2.25, gone: 3.0}
+  contains:
+    namespace: {description: The namespace., type: str, returned: always}
+    pod: {description: The old name., type: str, returned: always}
+    uid: {description: The old uid., type: str, returned: always}
+    new_pod: {description: The new name., type: str, returned: always}
+    new_uid: {description: The new uid. Empty in check mode., type: str, returned: always}
+    from_node: {description: Where the pod was., type: str, returned: always}
+    to_node: {description: Where the pod is., type: str, returned: always}
+    strategy: {description: How it was moved., type: str, returned: always}
+    downtime: {description: "Seconds from the old pod's end to the new one being Ready, as seen by the task.", type: float, returned: always}
+    timings: {description: Seconds from the first event of the move to each of the others., type: dict, returned: always}
+plan:
+  description: How each pod is moved, and whether it loses availability.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - namespace: shop
+      pod: web-5d9c8b7f6-x2x7k
+      uid: 0b0ff41c-58d5-4b8e-a5ab-3c2a7a3a6a52
+      from_node: worker-1
+      to_node: worker-2
+      strategy: adopt
+      placement: schedule
+      new_pod: web-5d9c8b7f6-m1f3a9
+      owner: ReplicaSet/web-5d9c8b7f6
+      pinned: true
+      loses_availability: false
+leftovers:
+  description: Moves of a list that were refused, and moves in progress elsewhere, with the code and the reason of each.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+recovered:
+  description: Interrupted moves that this run finished or undid.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - namespace: shop
+      move_id: 1f3a9c02de
+      strategy: adopt
+      pod: web-5d9c8b7f6-x2x7k
+      uid: 0b0ff41c-58d5-4b8e-a5ab-3c2a7a3a6a52
+      to_node: worker-2
+      workload: ReplicaSet/web-5d9c8b7f6
+      outcome: finished
+      code: ""
+rolled_back:
+  description: Whether a failed move was undone.
+  returned: on failure after the first write
+  type: bool
+error:
+  description: Why the task failed.
+  returned: on failure
+  type: dict
+  contains:
+    code: {description: "Stable reason code, for conditions.", type: str, returned: always, sample: NodeUnschedulable}
+    step: {description: What was being done., type: str, returned: always, sample: preflight}
+    object: {description: The object., type: str, returned: always, sample: Pod shop/web-5d9c8b7f6-x2x7k}
+    hint: {description: What to do., type: str, returned: always, sample: "Choose another node, or uncordon this one."}
+"""
+
+from ansible_collections.podplacement.core.plugins.module_utils._module import (
+    argument_spec,
+    run,
+    validate_spec,
+    wait_spec,
+)
+from ansible_collections.podplacement.core.plugins.module_utils.moves.request import pod_move
+
+STRATEGIES = ["auto", "adopt", "shadow", "replace", "steer", "recreate", "surge"]
+
+
+def main() -> None:
+    spec = argument_spec(
+        namespace={"type": "str"},
+        name={"type": "str"},
+        node={"type": "str"},
+        moves={
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "namespace": {"type": "str"},
+                "name": {"type": "str", "required": True},
+                "node": {"type": "str", "required": True},
+            },
+        },
+        strategy={"type": "str", "choices": STRATEGIES, "default": "auto"},
+        placement={"type": "str", "choices": ["schedule", "prefer", "bind"], "default": "schedule"},
+        soak={"type": "float", "default": 0},
+        max_downtime={"type": "float"},
+        lock_duration={"type": "float", "default": 30},
+        delete_emptydir_data={"type": "bool", "default": False},
+        force={"type": "bool", "default": False},
+        system_pods={"type": "bool", "default": False},
+        accept_differences={"type": "bool", "default": False},
+        terminate_grace_period={"type": "int"},
+        state={"type": "str", "choices": ["present", "recovered"], "default": "present"},
+        **wait_spec(),
+        **validate_spec(),
+    )
+    run(
+        spec,
+        pod_move,
+        mutually_exclusive=[("name", "moves")],
+        required_together=[("name", "node")],
+    )
+
+
+if __name__ == "__main__":
+    main()
