@@ -179,6 +179,8 @@ class Adopt(Machine):
         if self._serving(scene) and (self.failure is not None or self.resume):
             return self._restored(scene)
         if not self._serving(scene):
+            if scene.heir is None and self.failure is not None:
+                return self._restored(scene)
             if scene.heir is None:
                 return Step(DONE, "the pod is gone: deleted or released by someone else", "PodGone")
             return self._old_gone(scene) or Step(DONE)
@@ -356,6 +358,10 @@ class Adopt(Machine):
     def do_spare(self, scene: Scene, step: Step) -> None:
         """The replacement stays as an ordinary pod; the old one is moved by another."""
         self.do_finalize(scene, step)
+        self.warnings.append(
+            "the controller kept pod %s and deleted another pod that was not Ready, or was scaled up "
+            "meanwhile; moved again" % self.entry.pod
+        )
         self.tries += 1
         self.attempt += 1
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from ..api import Api, Object
 from ..errors import NotFound, TooManyRequests
@@ -42,6 +42,7 @@ class Machine(ABC):
         self.vigil = Vigil(settings.clock, entry.node, settings.soak)
         self.failure: Optional[Step] = None
         self.replacement: Optional[Object] = None
+        self.warnings: List[str] = []
         self.attempt = 0
 
     @abstractmethod

@@ -20,10 +20,11 @@ from ..workloads import template
 from .journal import Entry
 from .names import (
     DELETION_COST,
-    DOMAIN,
+    EPOCH,
     MOVE_ID,
     MOVED_FROM_NAME,
     MOVED_FROM_UID,
+    SCHEDULED_AT,
     former_names,
     names_after,
 )
@@ -51,6 +52,8 @@ _NODE_BOUND_ANNOTATIONS = (
     "kubernetes.io/limit-ranger",
     "kubectl.kubernetes.io/last-applied-configuration",
 )
+# Ours, about the old pod. What a user wrote with our prefix (do-not-move) stays.
+_OWN_MARKS = (EPOCH, SCHEDULED_AT)
 # Written by the Binding from the node's labels since 1.35 (KEP-4742): they would be the old node's.
 _NODE_LABELS = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
 
@@ -154,8 +157,7 @@ def sanitized(pod: Object) -> Object:
     annotations = {
         k: v
         for k, v in (found.get("annotations") or {}).items()
-        if not k.startswith(_NODE_BOUND_ANNOTATIONS)
-        and not (k.startswith(DOMAIN) and k != MOVED_FROM_NAME)
+        if not k.startswith(_NODE_BOUND_ANNOTATIONS) and k not in _OWN_MARKS
     }
     if not former_names(pod):
         annotations.pop(MOVED_FROM_NAME, None)

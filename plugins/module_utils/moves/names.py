@@ -21,6 +21,7 @@ MOVED_FROM_UID = DOMAIN + "/moved-from-uid"
 MOVED_FROM_NAME = DOMAIN + "/moved-from-name"
 JOURNAL = DOMAIN + "/journal"
 EPOCH = DOMAIN + "/epoch"
+SCHEDULED_AT = DOMAIN + "/scheduled-at"
 DO_NOT_MOVE = DOMAIN + "/do-not-move"
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 # The bounds that the ReplicaSet controller accepts: the old pod goes first, the new one last.

@@ -12,19 +12,15 @@ anything is touched.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 from ..api import Api, Object
 from ..errors import ApiError, NotFound, PlacementError, api_to_placement
 from ..preflight import judge, refuse_or_warn, target_view
 from ..resources import (
     DEPLOYMENT,
-    ENDPOINT_SLICE,
-    LEASE,
     PDB,
     POD,
-    SECRET,
-    Kind,
     annotation,
     describe,
     meta,
@@ -33,44 +29,13 @@ from ..resources import (
 from ..rules.selectors import matches_labels
 from ..workloads import Owner, deployment_of, owner_chain, rollout_in_progress
 from .adopt import REVISION
+from .calls import RIGHTS
 from .detach import choose_key, refuse_other_claimer
 from .journal import Entry
 from .manifest import differences, from_pod, from_template, own_cost
 from .names import lease_name, move_id, replacement_name
 from .order import Order, Settings
 from .refusals import check_opt_out, check_state, check_volumes, choose_strategy, refuse
-
-Right = Tuple[str, Kind, str]
-# The rights of each strategy: what its preflight asks for, and what the documentation and the roles
-# grant.
-RIGHTS: Dict[str, Tuple[Right, ...]] = {
-    "adopt": (
-        ("create", POD, ""),
-        ("patch", POD, ""),
-        ("delete", POD, ""),
-        ("create", POD, "eviction"),
-        ("create", LEASE, ""),
-        ("patch", LEASE, ""),
-        ("delete", LEASE, ""),
-        ("list", PDB, ""),
-        ("list", ENDPOINT_SLICE, ""),
-    ),
-    "recreate": (
-        ("create", POD, ""),
-        ("patch", POD, ""),
-        ("delete", POD, ""),
-        ("create", POD, "eviction"),
-        ("create", LEASE, ""),
-        ("patch", LEASE, ""),
-        ("delete", LEASE, ""),
-        ("list", PDB, ""),
-        ("create", SECRET, ""),
-        ("get", SECRET, ""),
-        ("patch", SECRET, ""),
-        ("delete", SECRET, ""),
-    ),
-}
-RIGHTS["surge"] = tuple(r for r in RIGHTS["recreate"] if r[1] is not SECRET)
 
 
 @dataclass(frozen=True)

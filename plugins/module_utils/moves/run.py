@@ -154,6 +154,7 @@ def _execute(api: Api, settings: Settings, plan: Plan, report: Report) -> bool:
     if step.code:
         raise _failure(step, entry, namespace, report, machine)
     report.changed = True
+    report.warnings = report.warnings + machine.warnings
     report.moved = _moved(machine, entry, namespace)
     report.plan = plan.as_item()
     _diff(report, plan, str(report.moved["new_pod"]), str(report.moved["to_node"]))

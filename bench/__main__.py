@@ -1,0 +1,39 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m bench`: every measurement of this folder, or those that are named."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import module_start
+
+BENCHES: dict[str, Callable[[], dict[str, object]]] = {"module_start": module_start.measure}
+RESULTS = Path(__file__).resolve().parents[1] / ".artifacts" / "bench"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
+    names = parser.parse_args().names or list(BENCHES)
+    unknown = sorted(set(names) - set(BENCHES))
+    if unknown:
+        parser.error(f"no such bench: {', '.join(unknown)}")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    met = True
+    for name in names:
+        result = BENCHES[name]()
+        met = met and bool(result["met"])
+        path = RESULTS / f"{name}.json"
+        path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        print(f"{name}: written to {path.relative_to(RESULTS.parents[1])}")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
