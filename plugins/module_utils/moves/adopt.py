@@ -359,8 +359,8 @@ class Adopt(Machine):
         """The replacement stays as an ordinary pod; the old one is moved by another."""
         self.do_finalize(scene, step)
         self.warnings.append(
-            "the controller kept pod %s and deleted another pod that was not Ready, or was scaled up "
-            "meanwhile; moved again" % self.entry.pod
+            "the controller kept pod %s and deleted another pod that was not Ready, or was scaled "
+            "up meanwhile; moved again" % self.entry.pod
         )
         self.tries += 1
         self.attempt += 1
