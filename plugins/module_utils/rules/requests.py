@@ -114,7 +114,6 @@ def _container_amounts(pod: Field, *, running: bool, defaults: Mapping[str, int]
             amounts = amounts_of(container, statuses.get(container["name"].text()))
             _add(total, amounts)
             _add(sidecars, amounts)
-            _raise_to(starting, sidecars)
         else:
             amounts = amounts_of(container, None)
             _add(amounts, sidecars)

@@ -5,8 +5,8 @@
 
 NodeResourcesFit: fitsRequest in pkg/scheduler/framework/plugins/noderesources/fit.go. A resource
 that the pod does not ask for is not judged, so a pod without requests fits a full node as long as
-the number of pods allows. An extended resource counts only where the node itself offers it: devices
-behind a DeviceClass (dynamic resource allocation) are for another plugin of kube-scheduler to judge.
+the number of pods allows. An extended resource counts only where the node itself offers it: a
+device behind a DeviceClass (dynamic resource allocation) is for another plugin to judge.
 """
 
 from __future__ import annotations

@@ -62,6 +62,12 @@ def test_free_is_allocatable_less_what_is_requested() -> None:
     assert node_free(view) == {"pods": 8, "cpu": 2500, "memory": 7 * GI, "example.com/gpu": 1}
 
 
+def test_a_node_that_says_nothing_about_pods_takes_none() -> None:
+    silent = View({"metadata": {"name": "node"}})
+    assert node_free(silent) == {"pods": 0}
+    assert [r.code for r in check_fit(pod("a"), silent)] == ["TooManyPods"]
+
+
 def test_free_is_negative_on_an_overcommitted_node() -> None:
     assert node_free(View(node(cpu="1"), [pod("a", cpu="1500m")]))["cpu"] == -500
 

@@ -45,9 +45,9 @@ def test_limits_are_no_requests() -> None:
 
 
 def test_a_resource_that_the_scheduler_does_not_know_does_not_count() -> None:
-    assert pod_requests(pod(container(storage="1Gi", **{"example.com/gpu": "1"}))) == {
-        "example.com/gpu": 1
-    }
+    known = {"example.com/gpu": "1", "hugepages-2Mi": "1", "attachable-volumes-csi-x": "1"}
+    asked = pod(container(storage="1Gi", **{"requests.example.com/gpu": "1"}, **known))
+    assert pod_requests(asked) == dict.fromkeys(known, 1)
 
 
 def test_what_the_kubelet_has_granted_counts_only_for_a_running_pod() -> None:
@@ -69,6 +69,24 @@ def test_what_the_kubelet_has_granted_the_pod_as_a_whole_counts_only_while_it_ru
     assert pod_requests(running, running=True) == {"cpu": 2000}
     assert nonzero_requests(running)[0] == 1000
     assert nonzero_requests(running, running=True)[0] == 2000
+
+
+def test_a_pod_whose_resize_can_never_be_granted_counts_what_is_in_force() -> None:
+    running = pod(resources={"requests": {"cpu": "1"}})
+    condition = {"type": "PodResizePending", "status": "True", "reason": "Infeasible"}
+    running["status"] = {"resources": {"requests": {}}, "conditions": [condition]}
+    assert pod_requests(running, running=True) == {"cpu": 0}
+
+
+def test_huge_pages_may_be_asked_for_at_the_level_of_the_pod() -> None:
+    stated = pod(
+        container(**{"hugepages-2Mi": "2Mi"}), resources={"requests": {"hugepages-2Mi": "8Mi"}}
+    )
+    assert pod_requests(stated) == {"hugepages-2Mi": 8 * MI}
+
+
+def test_what_only_containers_may_ask_for_is_ignored_at_the_level_of_the_pod() -> None:
+    assert pod_requests(pod(resources={"requests": {"example.com/gpu": "1"}})) == {}
 
 
 def test_an_allocation_without_a_report_of_what_is_in_force_does_not_count() -> None:
@@ -102,6 +120,10 @@ def test_a_request_at_the_level_of_the_pod_leaves_no_container_without() -> None
 def test_one_container_that_asks_is_enough_where_the_pod_level_asks_for_something_else() -> None:
     stated = pod(container(memory="1Gi"), container(), resources={"requests": {"cpu": "300m"}})
     assert nonzero_requests(stated) == (300, 1024 * MI)
+
+
+def test_a_pod_without_containers_scores_with_nothing() -> None:
+    assert nonzero_requests(pod()) == (0, 0)
 
 
 def test_overhead_is_part_of_what_scores() -> None:
