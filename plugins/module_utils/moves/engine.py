@@ -18,13 +18,21 @@ from .machine import Machine
 from .scene import DONE, WAIT, Scene, Step
 
 MAX_LOST_REPLIES = 10
+MAX_RACES = 100
 
 
 def drive(machine: Machine, api: Api, clock: Clock) -> Step:
-    """Run a strategy to its DONE step and return that; PlacementError comes from the strategy or
-    the lock.
-    """
-    lost = 0
+    """Run a machine to its DONE step and return that; it and its lock may raise PlacementError."""
+    try:
+        return _loop(machine, api, clock)
+    except PlacementError as err:
+        if err.code == "LockLost":
+            machine.abandon()
+        raise
+
+
+def _loop(machine: Machine, api: Api, clock: Clock) -> Step:
+    lost = races = 0
     while True:
         machine.lock.keep()
         try:
@@ -36,18 +44,22 @@ def drive(machine: Machine, api: Api, clock: Clock) -> Step:
                 _wait(machine, api, clock, scene, step)
             else:
                 machine.act(step.verb, scene, step)
-            lost = 0
-        except (Conflict, NotFound):
-            continue
+            lost = races = 0
+        except (Conflict, NotFound) as err:
+            races += 1
+            if races >= MAX_RACES:
+                text = "objects change faster than they can be written: %s" % err.message
+                raise _given_up("Conflict", text) from err
         except OutcomeUnknown as err:
             lost += 1
             if lost >= MAX_LOST_REPLIES:
-                raise PlacementError(
-                    "OutcomeUnknown",
-                    "the API server stopped answering writes: %s" % err.message,
-                    step=step.verb,
-                    hint="Run the task again when the API server is back: it finds out.",
-                ) from err
+                text = "the API server stopped answering writes: %s" % err.message
+                raise _given_up("OutcomeUnknown", text) from err
+
+
+def _given_up(code: str, text: str) -> PlacementError:
+    hint = "Run the task again when the cluster has calmed down: it finds out and finishes."
+    return PlacementError(code, text, step="move", hint=hint)
 
 
 def _wait(machine: Machine, api: Api, clock: Clock, scene: Scene, step: Step) -> None:

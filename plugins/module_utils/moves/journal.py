@@ -79,7 +79,7 @@ def decode_text(text: str, where: str) -> List[Entry]:
                 hint="Finish it with the newer version of this collection that began it.",
             )
         return [Entry(**{k: v for k, v in move.items() if k in known}) for move in data["moves"]]
-    except (KeyError, TypeError, ValueError) as err:
+    except (AttributeError, KeyError, TypeError, ValueError) as err:
         raise PlacementError(
             "JournalUnreadable",
             "the journal of an unfinished move cannot be read (%s)" % err,

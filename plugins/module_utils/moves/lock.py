@@ -12,7 +12,7 @@ the former holder's writes (moves.md, corrections, item 1).
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from ..api import Api, Object
 from ..clock import Clock, Deadline
@@ -61,10 +61,7 @@ class Lock:
                 seen, unchanged_since = version, self.clock.monotonic()
             spec = lease.get("spec") or {}
             expires = unchanged_since + float(spec.get("leaseDurationSeconds") or 0)
-            if (
-                self.holder.is_gone(str(spec.get("holderIdentity") or ""))
-                or self.clock.monotonic() >= expires
-            ):
+            if self._abandoned(spec) or self.clock.monotonic() >= expires:
                 if self.take_over(lease):
                     return False
                 continue
@@ -77,6 +74,11 @@ class Lock:
                 field_selector="metadata.name=" + self.name,
                 timeout=max(0.05, min(deadline.left(), expires - self.clock.monotonic())),
             )
+
+    def _abandoned(self, spec: Mapping[str, Any]) -> bool:
+        """Its process is gone; or it is this very one, whose takeover had its reply lost."""
+        identity = str(spec.get("holderIdentity") or "")
+        return identity == self.holder.identity or self.holder.is_gone(identity)
 
     def take_over(self, lease: Object) -> bool:
         """Compare-and-swap the Lease from its former holder; False when another run was quicker."""
@@ -179,12 +181,17 @@ class Lock:
         except NotFound:
             pass
         except OutcomeUnknown:
-            if self._read() is not None:
+            if self.still_there(uid(lease)):
                 self._guarded({"spec": {"renewTime": self.clock.wall()}})
                 self.release()
         except Conflict:
             raise self._lost() from None
         self.lease = None
+
+    def still_there(self, lease_uid: str) -> bool:
+        """The Lease of that uid exists, whoever holds it."""
+        lease = self._read()
+        return lease is not None and uid(lease) == lease_uid
 
     def owner_reference(self) -> Dict[str, Any]:
         """Ties a replacement to the Lease: a net for the garbage collector, never a controller."""
@@ -198,7 +205,7 @@ class Lock:
         }
 
     def _guarded(self, change: Dict[str, Any]) -> None:
-        for _attempt in range(3):
+        for attempt in range(3):
             try:
                 self._patch(self.held(), change)
                 return
@@ -209,6 +216,8 @@ class Lock:
                 if lease is None or lease["spec"].get("holderIdentity") != self.holder.identity:
                     raise self._lost() from None
                 self.lease = lease
+                if attempt == 2:
+                    raise
 
     def _patch(self, lease: Object, change: Dict[str, Any]) -> None:
         guard = {"uid": uid(lease), "resourceVersion": meta(lease)["resourceVersion"]}

@@ -57,6 +57,10 @@ class Machine(ABC):
         """Dispatch to the method ``do_<verb>``: one write each."""
         getattr(self, "do_" + verb)(scene, step)
 
+    def abandon(self) -> None:
+        """Another run has the lock: take back what only this run can know to be stray."""
+        return None
+
     def ended(self) -> Step:
         """The last step of a way back."""
         if self.failure is None:

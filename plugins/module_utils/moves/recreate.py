@@ -23,26 +23,28 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
 from ..api import Api, Object
 from ..clock import Deadline
 from ..errors import (
+    Conflict,
     Forbidden,
     Invalid,
     NotFound,
     PlacementError,
     api_to_placement,
 )
-from ..resources import POD, SECRET, describe, label, meta, uid
+from ..resources import POD, SECRET, annotation, describe, label, meta, uid
 from ..rules.node_state import node_not_ready
 from ..rules.pod_state import is_ready, is_terminating, phase
 from .journal import Entry, decode_text, encode
 from .lock import Lock
 from .machine import Machine
 from .manifest import from_pod, place, sanitized
-from .names import EPOCH, MOVE, MOVE_ID, MOVED_FROM_UID
+from .names import EPOCH, LEASE_UID, MOVE, MOVE_ID, MOVED_FROM_UID
 from .order import Settings
 from .scene import DONE, WAIT, Scene, Step
 from .vigil import Vigil
@@ -62,6 +64,7 @@ class Recreate(Machine):
         self.fields = "metadata.name=" + entry.pod
         self.vigil = Vigil(settings.clock, self._target(), settings.soak)
         self.deadline = self._restore_deadline() if entry.restoring else settings.deadline
+        self._lease_uid = uid(lock.held())
 
     def _target(self) -> str:
         return "" if self.entry.restoring else self.entry.node
@@ -114,7 +117,7 @@ class Recreate(Machine):
             return self._until_gone("waiting until the old pod is gone")
         if self.failure is not None or self.resume:
             return self._undone(scene)
-        if scene.secret is None or self._saved(scene.secret) != self.manifest(old):
+        if scene.secret is None or not self._is_journal(scene.secret, old):
             return Step("save")
         if self.settings.deadline.passed():
             self.failure = Step(
@@ -182,6 +185,27 @@ class Recreate(Machine):
 
     # ---- acting
 
+    def abandon(self) -> None:
+        """Take back a Secret that this run wrote while it no longer held the lock.
+
+        A create has no version to be guarded by. It is surely stray when it is of this lock and
+        this lock's Lease is gone; whoever adopted it has patched it, and the guard says so.
+        """
+        secret = self._secret()
+        if secret is None or annotation(secret, LEASE_UID) != self._lease_uid:
+            return
+        if self.lock.still_there(self._lease_uid):
+            return
+        found = meta(secret)
+        with suppress(Conflict, NotFound):
+            self.api.delete(
+                SECRET,
+                found["name"],
+                self.namespace,
+                uid=found["uid"],
+                resource_version=found["resourceVersion"],
+            )
+
     def manifest(self, old: Object) -> Object:
         """What S holds: the pod as its user wrote it, with its uid as the only trace of the old
         one.
@@ -193,14 +217,24 @@ class Recreate(Machine):
     def _saved(self, secret: Object) -> Any:
         return json.loads(base64.b64decode((secret.get("data") or {}).get(MANIFEST, "") or b"null"))
 
+    def _is_journal(self, secret: Object, old: Object) -> bool:
+        """The Secret holds the pod as it is now, and was written under this very lock."""
+        ours = annotation(secret, LEASE_UID) == self._lease_uid
+        return ours and bool(self._saved(secret) == self.manifest(old))
+
     def do_save(self, scene: Scene, _step: Step) -> None:
+        """A Secret that a frozen run wrote too late becomes this run's by the patch."""
+        mark = {"annotations": {LEASE_UID: self._lease_uid}}
         texts = {MANIFEST: json.dumps(self.manifest(scene.old or {})), MOVES: encode([self.entry])}
         data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
         if scene.secret is not None:
             found = meta(scene.secret)
             guard = {"uid": found["uid"], "resourceVersion": found["resourceVersion"]}
             self.api.patch(
-                SECRET, self.lock.name, {"metadata": guard, "data": data}, self.namespace
+                SECRET,
+                self.lock.name,
+                {"metadata": dict(mark, **guard), "data": data},
+                self.namespace,
             )
             return
         body = {
@@ -210,6 +244,7 @@ class Recreate(Machine):
                 "name": self.lock.name,
                 "namespace": self.namespace,
                 "labels": {MOVE: "true"},
+                **mark,
             },
             "type": "podplacement.io/journal",
             "data": data,
