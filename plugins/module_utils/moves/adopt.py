@@ -179,10 +179,10 @@ class Adopt(Machine):
         if self._serving(scene) and (self.failure is not None or self.resume):
             return self._restored(scene)
         if not self._serving(scene):
-            if scene.heir is None and self.failure is not None:
-                return self._restored(scene)
             if scene.heir is None:
-                return Step(DONE, "the pod is gone: deleted or released by someone else", "PodGone")
+                text = "the pod is gone: deleted or released by someone else"
+                self.failure = self.failure or Step(DONE, text, "PodGone")
+                return self._restored(scene)
             return self._old_gone(scene) or Step(DONE)
         changed = self._owner_changed(scene)
         if changed is not None:
@@ -268,7 +268,7 @@ class Adopt(Machine):
         self.vigil.seen("adopted")
         if not self._serving(scene):
             return self._old_gone(scene) or Step("finalize")
-        count = len(scene.siblings) + 2
+        count = len(scene.siblings) + (1 if is_terminal(new) else 2)
         if count > desired(scene.owner or {}):
             if (
                 self.settings.deadline.passed()

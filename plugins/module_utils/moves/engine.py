@@ -34,12 +34,14 @@ def drive(machine: Machine, api: Api, clock: Clock) -> Step:
 def _loop(machine: Machine, api: Api, clock: Clock) -> Step:
     lost = races = 0
     while True:
-        machine.lock.keep()
         try:
             scene = machine.look()
             step = machine.decide(scene)
             if step.verb == DONE:
                 return step
+            # Between looking and writing: who was frozen before the look finds out here, who is
+            # frozen from here on writes with versions that the fence has outdated.
+            machine.lock.keep()
             if step.verb == WAIT:
                 _wait(machine, api, clock, scene, step)
             else:

@@ -58,8 +58,8 @@ class Machine(ABC):
         getattr(self, "do_" + verb)(scene, step)
 
     def abandon(self) -> None:
-        """Another run has the lock: take back what only this run can know to be stray."""
-        return None
+        """Another run has the lock: forget it, and take back what only this run knows is stray."""
+        self.lock.lease = None
 
     def ended(self) -> Step:
         """The last step of a way back."""

@@ -41,6 +41,8 @@ _SERVER_FIELDS = (
     "ephemeralContainers",
     "schedulingGates",
 )
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _TOKEN_VOLUME = "kube-api-access-"
 _NODE_BOUND_ANNOTATIONS = (
     "cni.projectcalico.org/",
@@ -118,7 +120,7 @@ def place(spec: Spec, node: str, placement: str) -> None:
     """
     if not node:
         return
-    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+    term = {"matchFields": [_pin(node)]}
     if placement == "bind":
         spec["nodeName"] = node
         return
@@ -127,21 +129,23 @@ def place(spec: Spec, node: str, placement: str) -> None:
     node_affinity = affinity.setdefault("nodeAffinity", {}) or {}
     affinity["nodeAffinity"] = node_affinity
     if placement == "prefer":
-        preferred = list(node_affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or [])
-        preferred.append({"weight": 100, "preference": term})
-        node_affinity["preferredDuringSchedulingIgnoredDuringExecution"] = preferred
+        wishes = list(node_affinity.get(_PREFERRED) or [])
+        node_affinity[_PREFERRED] = [*wishes, _wish(node)]
         return
-    # Terms are ORed: the pin goes into every one of them, as the DaemonSet controller does.
-    required = dict(node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {})
+    # Terms are ORed: the pin goes into every one of them, beside what else it demands.
+    required = dict(node_affinity.get(_REQUIRED) or {})
     terms: List[Mapping[str, Any]] = list(required.get("nodeSelectorTerms") or [])
-    pinned = [dict(t, matchFields=term["matchFields"] + _other_fields(t)) for t in terms] or [term]
-    required["nodeSelectorTerms"] = pinned
-    node_affinity["requiredDuringSchedulingIgnoredDuringExecution"] = required
+    pinned = [dict(t, matchFields=[_pin(node), *(t.get("matchFields") or [])]) for t in terms]
+    required["nodeSelectorTerms"] = pinned or [term]
+    node_affinity[_REQUIRED] = required
 
 
-def _other_fields(term: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    """The term's own matchFields, less a name that an earlier move pinned: the newest pin wins."""
-    return [dict(f) for f in term.get("matchFields") or [] if f.get("key") != "metadata.name"]
+def _pin(node: str) -> Dict[str, Any]:
+    return {"key": "metadata.name", "operator": "In", "values": [node]}
+
+
+def _wish(node: str) -> Dict[str, Any]:
+    return {"weight": 100, "preference": {"matchFields": [_pin(node)]}}
 
 
 def sanitized(pod: Object) -> Object:
@@ -191,24 +195,32 @@ def _drop_token_volumes(spec: Spec) -> None:
 
 
 def _drop_pin(spec: Spec, node: str) -> None:
-    """Take out the pin of an earlier move: terms that name the very node the pod sits on."""
+    """Take out what an earlier move wrote: terms and wishes that name the very node the pod sits
+    on.
+    """
     affinity = spec.get("affinity") or {}
     node_affinity = affinity.get("nodeAffinity") or {}
-    required = node_affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    required = node_affinity.get(_REQUIRED) or {}
     terms = required.get("nodeSelectorTerms") or []
-    pin = {"key": "metadata.name", "operator": "In", "values": [node]}
-    if not terms or not all(pin in (t.get("matchFields") or []) for t in terms):
-        return
-    freed = [dict(t, matchFields=[f for f in t["matchFields"] if f != pin]) for t in terms]
-    kept = [{k: v for k, v in t.items() if v} for t in freed]
-    if all(kept):
-        required["nodeSelectorTerms"] = kept
-        return
-    node_affinity.pop("requiredDuringSchedulingIgnoredDuringExecution")
-    if not node_affinity:
+    if terms and all(_pin(node) in (t.get("matchFields") or []) for t in terms):
+        freed = [_without_pin(t, node) for t in terms]
+        required["nodeSelectorTerms"] = freed
+        if not all(freed):
+            node_affinity.pop(_REQUIRED)
+    wishes = node_affinity.get(_PREFERRED) or []
+    if _wish(node) in wishes:
+        node_affinity[_PREFERRED] = [w for w in wishes if w != _wish(node)]
+        if not node_affinity[_PREFERRED]:
+            node_affinity.pop(_PREFERRED)
+    if "nodeAffinity" in affinity and not node_affinity:
         affinity.pop("nodeAffinity")
-    if not affinity:
+    if "affinity" in spec and not affinity:
         spec.pop("affinity")
+
+
+def _without_pin(term: Mapping[str, Any], node: str) -> Dict[str, Any]:
+    freed = dict(term, matchFields=[f for f in term["matchFields"] if f != _pin(node)])
+    return {k: v for k, v in freed.items() if v}
 
 
 def differences(old: Object, new: Object) -> List[str]:

@@ -207,7 +207,16 @@ def _await_rollout(api: Api, settings: Settings, namespace: str, name: str) -> N
     once.
     """
     while True:
-        deployment = api.get(DEPLOYMENT, name, namespace)
+        try:
+            deployment = api.get(DEPLOYMENT, name, namespace)
+        except NotFound:
+            raise PlacementError(
+                "OwnerGone",
+                "the Deployment was deleted meanwhile",
+                object="Deployment %s/%s" % (namespace, name),
+                step="preflight",
+                hint="The garbage collector deletes its pods; there is nothing to move.",
+            ) from None
         if not rollout_in_progress(deployment):
             return
         if settings.check or settings.deadline.passed():

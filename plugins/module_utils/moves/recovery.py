@@ -98,6 +98,7 @@ def _fence(api: Api, lock: Lock, entry: Entry) -> None:
         )
         if not ours or is_terminating(pod):
             continue
+        lock.keep()
         found = meta(pod)
         body = {"metadata": {"uid": found["uid"], "annotations": {EPOCH: str(lock.epoch)}}}
         try:

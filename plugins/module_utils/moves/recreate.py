@@ -191,6 +191,7 @@ class Recreate(Machine):
         A create has no version to be guarded by. It is surely stray when it is of this lock and
         this lock's Lease is gone; whoever adopted it has patched it, and the guard says so.
         """
+        super().abandon()
         secret = self._secret()
         if secret is None or annotation(secret, LEASE_UID) != self._lease_uid:
             return

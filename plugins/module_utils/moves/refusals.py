@@ -110,14 +110,15 @@ def choose_strategy(order: Order, pod: Object, chain: List[Owner]) -> str:
     if not chain:
         chosen = "recreate" if order.strategy == "auto" else order.strategy
         return _known(chosen, "bare", pod)
+    for owner in chain:
+        if owner.resource is not None and owner.obj is None:
+            raise refuse(
+                "OwnerGone",
+                pod,
+                "%s %s is gone" % (owner.kind, owner.name),
+                "The garbage collector deletes this pod.",
+            )
     owner = chain[0]
-    if owner.resource is not None and owner.obj is None:
-        raise refuse(
-            "OwnerGone",
-            pod,
-            "%s %s is gone" % (owner.kind, owner.name),
-            "The garbage collector deletes this pod.",
-        )
     if owner.kind not in MOVABLE_OWNERS or owner.resource is None:
         raise refuse(
             "OwnerUnsupported: %s" % owner.kind, pod, _why_not(owner.kind), _instead(owner.kind)
