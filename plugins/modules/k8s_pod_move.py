@@ -33,6 +33,9 @@ attributes:
     details:
       - The plan of the check is the plan of the run. The replacement is sent to the API server as a dry run. Nothing
         is written.
+      - What only the moment decides cannot be foretold. A check refuses C(RolloutInProgress) at once, where a run waits.
+        C(WorkloadNotReady), C(NotReady), C(Unschedulable), C(NotScheduled), C(PdbBlocked), C(EndpointMissing),
+        C(KubeletRefused), C(LockedBy), C(PodGone) and C(OwnerGone) come from a run only.
   diff_mode:
     support: full
   idempotent:

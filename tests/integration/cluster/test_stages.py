@@ -41,8 +41,12 @@ def test_a_ready_pod_looks_like_a_kubelets(cluster: Cluster, kube: Kube, namespa
     status = kube.wait_ready(namespace)[0]["status"]
     assert status["phase"] == "Running"
     assert {c["type"] for c in status["conditions"] if c["status"] == "True"} == {
-        "PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready",
-    }  # fmt: skip
+        "PodScheduled",
+        "PodReadyToStartContainers",
+        "Initialized",
+        "ContainersReady",
+        "Ready",
+    }
     assert status["podIP"] == status["podIPs"][0]["ip"]
     assert status["hostIP"]
     assert status["startTime"]

@@ -74,6 +74,7 @@ class Wire:
         self.port: int = self._server.getsockname()[1]
         self._open: list[socket.socket] = []
         self._whole = True
+        self._lock = threading.Lock()
         self.joined = threading.Event()  # a connection was made since the last cut
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -83,14 +84,19 @@ class Wire:
                 near, _ = self._server.accept()
             except OSError:
                 return
-            if not self._whole:
-                near.close()
-                continue
-            far = socket.create_connection(self._target)
-            self._open += [near, far]
-            self.joined.set()
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        with near, socket.create_connection(self._target) as far:
+            with self._lock:
+                if not self._whole:
+                    return
+                self._open += [near, far]
+                self.joined.set()
+            back = threading.Thread(target=self._pump, args=(far, near), daemon=True)
+            back.start()
+            self._pump(near, far)
+            back.join()
 
     @staticmethod
     def _pump(source: socket.socket, sink: socket.socket) -> None:
@@ -103,12 +109,13 @@ class Wire:
 
     def cut(self) -> None:
         """End all connections, and let none through until `join`."""
-        self._whole = False
-        for end in self._open:
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-        self._open.clear()
-        self.joined.clear()
+        with self._lock:
+            self._whole = False
+            for end in self._open:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+            self._open.clear()
+            self.joined.clear()
 
     def join(self) -> None:
         """Let connections through, and wait for the first."""
