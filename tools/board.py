@@ -64,7 +64,7 @@ def board(
             paint(fit(f"{node} ({len(stack)})", columns), "bold")
             for node, stack in zip(nodes, stacks, strict=True)
         ),
-        "  ".join("-" * columns for _ in nodes),
+        "  ".join(["-" * columns] * len(nodes)),
     ]
     lines += [
         "  ".join(_cell(pod, columns, new or {}) for pod in row).rstrip()

@@ -28,7 +28,9 @@ from parts import ROOT, Part
 BIN = ROOT / ".venv" / "bin"
 PYTHON = BIN / "python"
 COLLECTION = "podplacement.core"
-MODULE_UTILS = "ansible_collections.podplacement.core.plugins.module_utils"
+PLUGINS = "ansible_collections.podplacement.core.plugins"
+TYPED_TESTS = ("cluster", "faults", "tidy", "unit/tools")
+TYPED = ("doc_fragments", "module_utils", "modules")
 KIND_FOLDER = ROOT.parent / "shared" / "kind"
 
 
@@ -59,8 +61,8 @@ def gates() -> list[Part]:
         Part("shellcheck", [BIN / "shellcheck", *shell_scripts()]),
         Part("reuse", in_copy("reuse", "reuse", "lint")),
         Part("changelog", [BIN / "antsibull-changelog", "lint"]),
-        Part("mypy", [BIN / "mypy", "-p", MODULE_UTILS]),
-        Part("mypy-tools", [BIN / "mypy", "tools", "tests/tidy"]),
+        Part("mypy", [BIN / "mypy", *(f"--package={PLUGINS}.{name}" for name in TYPED)]),
+        Part("mypy-tools", [BIN / "mypy", "tools", *(f"tests/{name}" for name in TYPED_TESTS)]),
         Part("docs-lint", in_copy("docs-lint", *docs, "--validate-collection-refs", "self", ".")),
         Part("ansible-lint", in_copy("ansible-lint", *lint)),
         Part("importer", [PYTHON, "tools/importer.py"]),
@@ -111,9 +113,10 @@ def kind() -> list[Part]:
 
 
 def docs() -> list[Part]:
-    target = str(ROOT / ".artifacts" / "docs")
+    target = ROOT / ".artifacts" / "docs"
+    target.mkdir(parents=True, exist_ok=True)
     render = ("antsibull-docs", "collection", "--use-current", "--squash-hierarchy")
-    return [Part("docs", in_copy("docs", *render, "--dest-dir", target, COLLECTION))]
+    return [Part("docs", in_copy("docs", *render, "--dest-dir", str(target), COLLECTION))]
 
 
 def run(chosen: Sequence[Part]) -> bool:

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import worktree
@@ -36,8 +37,18 @@ def run(*command: str | Path, cwd: Path, env: dict[str, str]) -> tuple[int, str]
     return done.returncode, output
 
 
+def offer_kubernetes_core() -> None:
+    """The importer looks nowhere but beside its own packages for what documentation refers to."""
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(IMPORTER.parent)}))
+    namespace = packages / "ansible_collections" / "kubernetes"
+    namespace.parent.mkdir(exist_ok=True)
+    if not namespace.exists():
+        namespace.symlink_to(worktree.KUBERNETES)
+
+
 def main() -> int:
     subprocess.run([worktree.ROOT / "tools" / "bootstrap", "importer"], check=True)
+    offer_kubernetes_core()
     shutil.rmtree(TREE, ignore_errors=True)
     collection = worktree.copy(TREE)
     config = TREE / "galaxy-importer.cfg"
@@ -46,6 +57,7 @@ def main() -> int:
         **os.environ,
         "PATH": f"{IMPORTER}:/usr/bin:/bin",
         "GALAXY_IMPORTER_CONFIG": str(config),
+        "HOME": str(TREE / "home"),
         "ANSIBLE_HOME": str(TREE / "home"),
         "ANSIBLE_COLLECTIONS_PATH": str(TREE),
     }

@@ -114,10 +114,10 @@ class Runner:
             ended = {o.part.name for o in self.outcomes}
             good = {o.part.name for o in self.outcomes if o.result == "ok"}
             missed = [name for name in part.after if name in ended - good]
-            why = part.skip or (f"needs {', '.join(missed)}" if missed else "")
-            if why or self.stopping:
+            why = "interrupted" if self.stopping else part.skip or needs(missed)
+            if why:
                 waiting.remove(part)
-                self._ended(Outcome(part, "skipped", why=why or "interrupted"))
+                self._ended(Outcome(part, "skipped", why=why))
             elif ended.issuperset(part.after) and len(ready) < slots:
                 ready.append(part)
         return ready
@@ -151,7 +151,9 @@ class Runner:
         self._say(part, outcome.result, outcome.why or f"{outcome.seconds:.1f} s")
         if outcome.result == "FAILED":
             text = part.log.read_text(errors="replace").splitlines()
-            print(f"----- the end of {os.path.relpath(part.log, ROOT)} -----", *text[-TAIL:], sep="\n")
+            print(
+                f"----- the end of {os.path.relpath(part.log, ROOT)} -----", *text[-TAIL:], sep="\n"
+            )
             print(f"----- {part.name}: {outcome.why} -----", flush=True)
         for line in outcome.lines(CLOSING):
             print(line, flush=True)
@@ -183,6 +185,12 @@ class Runner:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def needs(missed: Sequence[str]) -> str:
+    """Why a part cannot start: what it comes after did not pass."""
+    more = f" and {len(missed) - 3} more" if len(missed) > 3 else ""
+    return f"needs {', '.join(missed[:3])}{more}" if missed else ""
 
 
 def last_line(log: Path) -> str:

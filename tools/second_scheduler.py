@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import yaml
+from tests.cluster.cluster import Cluster
+from tests.cluster.second_scheduler import configuration
 
 
 class SecondScheduler:
@@ -20,19 +22,20 @@ class SecondScheduler:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
-        self.config = folder / f"{name}.yml"
+        self.config = folder / f"{name}.json"
         self.log = folder / f"{name}.log"
         self._pid_file = folder / f"{name}.pid"
 
-    def start(self, binary: Path, kubeconfig: Path) -> int:
+    def start(self, cluster: Cluster) -> int:
         """Run it beside the default one; one of an earlier start is ended first."""
+        assert cluster.bin_dir is not None
         self.stop()
         self.config.parent.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(yaml.safe_dump(self._configuration(kubeconfig)), encoding="utf-8")
+        self.config.write_text(json.dumps(configuration(cluster, self.name)), encoding="utf-8")
         with self.log.open("w", encoding="utf-8") as log:
             # port 0: it serves nothing, so that nothing listens
             process = subprocess.Popen(
-                [binary, f"--config={self.config}", "--secure-port=0"],
+                [cluster.bin_dir / "kube-scheduler", f"--config={self.config}", "--secure-port=0"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -40,15 +43,6 @@ class SecondScheduler:
             )
         self._pid_file.write_text(str(process.pid), encoding="utf-8")
         return process.pid
-
-    def _configuration(self, kubeconfig: Path) -> dict[str, object]:
-        return {
-            "apiVersion": "kubescheduler.config.k8s.io/v1",
-            "kind": "KubeSchedulerConfiguration",
-            "clientConnection": {"kubeconfig": str(kubeconfig)},
-            "leaderElection": {"leaderElect": False},
-            "profiles": [{"schedulerName": self.name}],
-        }
 
     def pid(self) -> int | None:
         """Its process, if that is still the one: the number may belong to somebody else by now."""

@@ -26,7 +26,7 @@ import yaml
 from board import Object, board, colourful, heading, moved, node_of, paint, table
 from second_scheduler import SecondScheduler
 
-from tests.cluster.cluster import Cluster
+from tests.cluster.cluster import Cluster, clusters_dir
 from tests.cluster.kube import Kube, is_ready
 from tests.cluster.kwok import Kwok
 from tests.cluster.progress import step
@@ -84,10 +84,7 @@ def bring_up() -> Cluster:
     if Kube(cluster.kubeconfig).find("Namespace", NAMESPACE):
         print("the demo runs already: begin anew", flush=True)
         kwok.reset()
-    assert cluster.bin_dir is not None
-    pid = SecondScheduler(state_folder(), SECOND).start(
-        cluster.bin_dir / "kube-scheduler", cluster.kubeconfig
-    )
+    pid = SecondScheduler(state_folder(), SECOND).start(cluster)
     print(
         f"Kubernetes {cluster.kubernetes} with {NODES} simulated nodes, "
         f"and a second kube-scheduler named {SECOND} (process {pid})"
@@ -100,10 +97,14 @@ def create_workloads(kube: Kube) -> list[Object]:
     heading("Workloads")
     kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     kube.wait(
-        "ServiceAccount", "default", lambda _: True, NAMESPACE, what="default service account"
+        "ServiceAccount",
+        "default",
+        lambda found: bool(found),
+        NAMESPACE,
+        what="default service account",
     )
     for file in sorted(MANIFESTS.glob("*.yml")):
-        documents = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+        documents = yaml.safe_load(file.read_text(encoding="utf-8"))["items"]
         print(
             f"{file.relative_to(ROOT)}: {', '.join(_title(each) for each in documents)}", flush=True
         )
@@ -308,6 +309,7 @@ def down() -> int:
     """Remove the cluster and everything else that the demo made."""
     SecondScheduler(state_folder(), SECOND).stop()
     Kwok("demo").stop()
+    (clusters_dir() / "demo.lock").unlink(missing_ok=True)
     shutil.rmtree(state_folder(), ignore_errors=True)
     print("the demo is gone")
     return 0
@@ -324,6 +326,12 @@ def main(arguments: Sequence[str]) -> int:
     except (Broken, ClusterError) as problem:
         print(paint(f"demo: {problem}", "red"), file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(
+            "\ndemo: interrupted; `make demo` begins anew, `make demo-down` removes it",
+            file=sys.stderr,
+        )
+        return 130
 
 
 if __name__ == "__main__":

@@ -48,7 +48,12 @@ def main() -> int:
     name, *command = sys.argv[1:]
     tree = ROOT / ".ansible" / name
     target = copy(tree)
-    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(tree)}
+    environment = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(tree),
+        # For antsibull-docs, which else takes kubernetes.core for a part of this checkout.
+        "GIT_CEILING_DIRECTORIES": str(ROOT / ".ansible" / "collections"),
+    }
     return subprocess.run(command, cwd=target, env=environment, check=False).returncode
 
 

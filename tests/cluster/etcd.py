@@ -6,7 +6,8 @@
 Deleting through the API server takes seconds, because namespaces end only after their controllers
 have looked at each of some seventy kinds of objects. The API server watches etcd, so every client
 sees these changes as ordinary watch events. Measured with 200 pods of 20 Deployments in 10
-namespaces on 2 cores: 0.5 s through etcd, 8 s by deleting the namespaces, 4 s by a new cluster.
+namespaces on two busy cores: 1.0 s through etcd, 10.5 s by deleting the namespaces (their pods
+first, without a grace period), 7.1 s by a new cluster. An empty cluster takes 0.3 s.
 """
 
 from __future__ import annotations

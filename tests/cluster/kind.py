@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import urllib3
@@ -49,6 +50,8 @@ class Kind:
         ):
             if running := self.find():
                 return running
+            with suppress(ClusterError):  # one that does not answer any more, if there is any
+                self._delete()
             self.home.mkdir(parents=True, exist_ok=True)
             config = self.home / "kind.yml"
             content = yaml.safe_load((HERE / "kind.yml").read_text(encoding="utf-8"))
@@ -69,7 +72,7 @@ class Kind:
     def stop(self) -> None:
         """Delete the kind cluster; the docker daemon is left as it is."""
         if self.home.exists():
-            _run([_kind(), "delete", "cluster", "--name", self.kind_name], self._environment())
+            self._delete()
             shutil.rmtree(self.home)
 
     def reset(self) -> int:
@@ -79,6 +82,9 @@ class Kind:
     def processes(self) -> dict[str, int]:
         """None of ours: containers."""
         return {}
+
+    def _delete(self) -> None:
+        _run([_kind(), "delete", "cluster", "--name", self.kind_name], self._environment())
 
     def _start_by_scripts(self, folder: Path, config: Path) -> None:
         environment = self._environment()

@@ -9,9 +9,10 @@ import base64
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.cluster.progress import say
 from tests.cluster.versions import HERE, ClusterError, Versions
 
 START_TIMEOUT = 120.0
+PATIENCE = 30.0  # with a cluster that lives but is too busy to answer
 NODES = 3
 COMPONENTS = (
     "etcd",
@@ -33,6 +35,14 @@ COMPONENTS = (
     "kube-controller-manager",
     "kube-scheduler",
     "kwok-controller",
+)
+PORTS = (
+    "etcdPort",
+    "etcdPeerPort",
+    "kubeApiserverPort",
+    "kubeControllerManagerPort",
+    "kubeSchedulerPort",
+    "kwokControllerPort",
 )
 
 
@@ -67,13 +77,8 @@ class Kwok:
                     return running
             count = NODES if nodes is None else nodes
             paths = binaries.ensure(versions)
-            self._remove()
             begin = time.monotonic()
-            try:
-                cluster = self._create(versions, paths, count)
-            except BaseException:
-                self._end_processes()
-                raise
+            cluster = self._create_anew(versions, paths, count)
             say(
                 f"cluster {self.name}: Kubernetes {versions.kubernetes}, {count} nodes, "
                 f"up in {time.monotonic() - begin:.1f} s"
@@ -81,13 +86,13 @@ class Kwok:
             return cluster
 
     def find(self) -> Cluster | None:
-        """The cluster if all its processes live and its API server answers."""
+        """The cluster if all its processes live and its API server answers, be it slowly."""
         if not self.facts.is_file() or len(self.processes()) < len(COMPONENTS):
             return None
         cluster = Cluster.load(self.facts)
         try:
-            Kube(cluster.kubeconfig).request("GET", "readyz")
-        except (ApiError, urllib3.exceptions.HTTPError, OSError):
+            self._wait_ready(Kube(cluster.kubeconfig), PATIENCE)
+        except ClusterError:
             return None
         return cluster
 
@@ -116,6 +121,20 @@ class Kwok:
                     found[path.stem] = pid
         return found
 
+    def _create_anew(
+        self, versions: Versions, paths: dict[str, Path], count: int, *, again: bool = True
+    ) -> Cluster:
+        """A port that was free may be taken before it is used: then once more with others."""
+        self._remove()
+        try:
+            return self._create(versions, paths, count)
+        except BaseException as error:
+            self._end_processes()  # the logs stay
+            if not again or not isinstance(error, ClusterError):
+                raise
+            say(f"{error}\ntrying once more")
+        return self._create_anew(versions, paths, count, again=False)
+
     def _create(self, versions: Versions, paths: dict[str, Path], count: int) -> Cluster:
         self.home.mkdir(parents=True)
         bin_dir = self.home / "bin"
@@ -132,7 +151,7 @@ class Kwok:
             kubeconfig, _embedded(self.workdir / "kubeconfig.yaml", f"podplacement-{self.name}")
         )
         kube = Kube(kubeconfig)
-        self._wait_ready(kube)
+        self._wait_ready(kube, START_TIMEOUT)
         names = [f"node-{number}" for number in range(count)]
         create_nodes(kube, [node(name, zone=ZONES[i % len(ZONES)]) for i, name in enumerate(names)])
         kube.wait(
@@ -164,6 +183,8 @@ class Kwok:
             "disableQPSLimits": True,
             "etcdBinary": str(bin_dir / "etcd"),
             "kwokControllerBinary": str(bin_dir / "kwok"),
+            # kwokctl looks for free ports in a fixed order, and two at once would find the same
+            **dict(zip(PORTS, _free_ports(len(PORTS)), strict=True)),
         }
         for option, binary in (
             ("kubeApiserver", "kube-apiserver"),
@@ -235,8 +256,8 @@ class Kwok:
                 f"kwokctl {' '.join(arguments[:2])} failed, see {self.home}:\n{tail}"
             )
 
-    def _wait_ready(self, kube: Kube) -> None:
-        deadline = time.monotonic() + START_TIMEOUT
+    def _wait_ready(self, kube: Kube, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
         while True:
             try:
                 kube.request("GET", "readyz")
@@ -267,6 +288,15 @@ class Kwok:
                 os.kill(pid, signal.SIGKILL)
         while self.processes():
             time.sleep(0.01)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, all different."""
+    with ExitStack() as open_sockets:
+        sockets = [
+            open_sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
+        ]
+        return [int(listener.getsockname()[1]) for listener in sockets]
 
 
 def _command_line(pid: int) -> str:

@@ -140,7 +140,7 @@ class Watcher:
         self._tally.replace(pods)
 
     def follow(self) -> None:
-        """Watch until Stop is raised; a lost watch is resumed where it ended, so nothing is missed."""
+        """Watch until Stop is raised; a lost watch goes on where it ended: nothing is missed."""
         while True:
             began = time.monotonic()
             try:

@@ -76,7 +76,10 @@ def test_an_archive_without_the_binary_means_the_next_source(
 
 
 def test_an_unreachable_host_is_asked_once(
-    cache: Path, toolchain: Toolchain, monkeypatch: pytest.MonkeyPatch
+    cache: Path,
+    toolchain: Toolchain,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -85,6 +88,9 @@ def test_an_unreachable_host_is_asked_once(
     for binary in ("kubectl", "kube-scheduler"):
         assert binaries._obtain(binary, VERSIONS, "").is_file()
     assert list(downloads._hosts) == [f"127.0.0.1:{port}"]
+    said = capfd.readouterr().err
+    assert said.count("cannot be reached") == 2
+    assert "downloading" not in said
     assert len(toolchain.built()) == 2
 
 

@@ -101,3 +101,7 @@ def test_kubernetes_reports_the_version_that_was_asked_for() -> None:
     assert f"component-base/version.gitVersion={version} " in flags
     assert "gitMinor=34 " in flags
     assert "gitVersion" not in ldflags("etcd", Versions.select("1.34"))
+
+
+def test_the_node_image_of_kind_is_the_default_version() -> None:
+    assert load()["kind_node_image"].split(":")[1] == load()["kubernetes"][load()["default"]]
