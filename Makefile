@@ -55,7 +55,7 @@ test-faults: bootstrap ## kill, freeze and race every move before and after each
 	@$(PY) -m pytest -n 4 tests/faults $(ARGS)
 
 test-molecule: bootstrap ## roles and playbooks as scenarios: converge, idempotence, verify
-	@cd extensions && molecule test --all --report $(ARGS)
+	@molecule test --report $(or $(ARGS),--all)
 
 test-kind: bootstrap ## the same pod_bind and pod_move scenarios on a real kind cluster (root, containers)
 	@$(PY) tools/check.py kind
@@ -63,7 +63,7 @@ test-kind: bootstrap ## the same pod_bind and pod_move scenarios on a real kind 
 bench: bootstrap ## measure module runs side by side with their kubernetes.core peers
 	@$(PY) -m bench $(ARGS)
 
-docs: bootstrap ## render the reference of modules and roles to .artifacts/docs
+docs: bootstrap ## write the reference of modules and roles to .artifacts/docs
 	@$(PY) tools/check.py docs
 
 release-check: test ## all of test, and what needs a cluster on each older Kubernetes

@@ -65,8 +65,8 @@ def gates() -> list[Part]:
         Part("mypy-tools", [BIN / "mypy", "tools", *(f"tests/{name}" for name in TYPED_TESTS)]),
         Part("docs-lint", in_copy("docs-lint", *docs, "--validate-collection-refs", "self", ".")),
         Part("ansible-lint", in_copy("ansible-lint", *lint)),
-        Part("importer", [PYTHON, "tools/importer.py"]),
         Part("sanity", [PYTHON, "tools/sanity.py"]),
+        Part("importer", [PYTHON, "tools/importer.py"]),
     ]
 
 
@@ -86,7 +86,7 @@ def tests() -> list[Part]:
         *early,
         Part("integration", pytest(*workers, "tests/integration"), after=ready),
         Part("faults", pytest(*workers, "tests/faults"), after=("integration",)),
-        Part("molecule", molecule("--all"), after=("faults",), cwd=ROOT / "extensions"),
+        Part("molecule", molecule("--all"), after=("faults",)),
     ]
 
 
@@ -97,15 +97,15 @@ def molecule(*scenarios: str) -> list[str | Path]:
 def kind() -> list[Part]:
     """The same scenarios where a real kubelet starts pods and refuses them."""
     why = ""
+    named = ("PODPLACEMENT_KIND_NODE_IMAGE", "PODPLACEMENT_KIND_FOLDER")
     if os.geteuid() != 0:
         why = "needs root"
-    elif not (os.environ.get("PODPLACEMENT_KIND_NODE_IMAGE") or KIND_FOLDER.is_dir()):
-        why = "no node image: set PODPLACEMENT_KIND_NODE_IMAGE"
+    elif not (any(map(os.environ.get, named)) or (KIND_FOLDER / "up.sh").is_file()):
+        why = f"no node image: set {named[0]}"
     return [
         Part(
             "kind",
             molecule("-s", "pod_bind", "-s", "pod_move"),
-            cwd=ROOT / "extensions",
             env={"PODPLACEMENT_TEST_CLUSTER": "kind"},
             skip=why,
         )

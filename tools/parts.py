@@ -234,5 +234,5 @@ def report(outcomes: Sequence[Outcome], *, elapsed: float) -> bool:
         for line in o.lines(CLOSING):
             print(f"{o.part.name}: {line.strip('= ')}")
     count = [sum(o.result == result for o in outcomes) for result in ("ok", "FAILED", "skipped")]
-    print("parts: {} passed, {} failed, {} skipped".format(*count), flush=True)
+    print("parts: {} ok, {} failed, {} skipped".format(*count), flush=True)
     return not count[1]

@@ -33,6 +33,8 @@ MAKERS = {
     "refuse": 0,
     "reject": 0,
 }
+# Fields of a verdict that hold a code.
+FIELDS = {"code", "late"}
 TABLES = {"CODES", "_CODES", "_HINTS"}
 
 
@@ -53,11 +55,13 @@ def calls(tree: ast.Module) -> Iterator[tuple[str, str]]:
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
         keywords = {word.arg: word.value for word in node.keywords}
         place = MAKERS.get(name)
-        code = text_of(keywords.get("code"))
+        chosen = keywords.get("code")
         if place is not None and len(node.args) > place:
-            code = code or text_of(node.args[place])
-        sentences = [text for text in map(text_of, node.args) if " " in text and text != code]
-        yield code, text_of(keywords.get("hint")) or " ".join(sentences[-1:])
+            chosen = chosen or node.args[place]
+        codes = [chosen.body, chosen.orelse] if isinstance(chosen, ast.IfExp) else [chosen]
+        sentences = [text for text in map(text_of, node.args) if " " in text]
+        for code in map(text_of, codes):
+            yield code, text_of(keywords.get("hint")) or " ".join(sentences[-1:])
 
 
 def tables(tree: ast.Module) -> Iterator[tuple[str, str]]:
@@ -69,8 +73,13 @@ def tables(tree: ast.Module) -> Iterator[tuple[str, str]]:
                 yield code, rest[0]
         if isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None:
             targets = [node.target] if isinstance(node, ast.AnnAssign) else node.targets
-            if TABLES & {getattr(target, "id", "") for target in targets}:
+            names = {getattr(target, "id", "") for target in targets}
+            if TABLES & names:
                 yield from entries(node.value)
+            if FIELDS & names:
+                yield text_of(node.value), ""
+        if isinstance(node, ast.keyword) and node.arg in FIELDS:
+            yield text_of(node.value), ""
 
 
 def entries(table: ast.expr) -> Iterator[tuple[str, str]]:

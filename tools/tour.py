@@ -99,7 +99,7 @@ def create_workloads(kube: Kube) -> list[Object]:
     kube.wait(
         "ServiceAccount",
         "default",
-        lambda found: bool(found),
+        bool,
         NAMESPACE,
         what="default service account",
     )

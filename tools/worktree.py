@@ -50,10 +50,12 @@ def main() -> int:
     target = copy(tree)
     environment = {
         **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "ANSIBLE_COLLECTIONS_PATH": str(tree),
         # For antsibull-docs, which else takes kubernetes.core for a part of this checkout.
         "GIT_CEILING_DIRECTORIES": str(ROOT / ".ansible" / "collections"),
     }
+    command[0] = str(Path(sys.executable).parent / command[0])
     return subprocess.run(command, cwd=target, env=environment, check=False).returncode
 
 

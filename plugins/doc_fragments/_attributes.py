@@ -15,14 +15,15 @@ options: {}
 attributes:
   check_mode:
     description:
-      - Can run in C(check_mode) and tell what a real run would do, refuse or change, without changing anything.
+      - Can run in C(check_mode) and tell what a real run would do, refuse or change, without
+        changing anything.
   diff_mode:
     description:
       - Returns what it changed, or in check mode would change, when in diff mode.
   idempotent:
     description:
-      - A second run with the same options reports RV(ignore:changed=false) and changes nothing, provided that
-        nothing else changed the cluster in between.
+      - A second run with the same options reports RV(ignore:changed=false) and changes nothing,
+        provided that nothing else changed the cluster in between.
   platform:
     description:
       - Where the module itself can run. The cluster can run on anything.
@@ -35,7 +36,8 @@ options: {}
 attributes:
   action_group:
     description:
-      - Use C(group/podplacement.core.placement) in C(module_defaults) to set defaults for this module.
+      - Use C(group/podplacement.core.placement) in C(module_defaults) to set defaults for this
+        module.
     support: full
     membership:
       - podplacement.core.placement

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from typing import Any, Dict, Generator, Iterator, Mapping, Optional, Tuple, Type
 
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
@@ -206,7 +207,9 @@ def _error_class(status: int, reason: str) -> type[ApiError]:
 def _connection_error(err: Exception, method: str, host: str) -> ApiError:
     """Tell "never sent" (Unreachable) from "sent, no answer" (OutcomeUnknown)."""
     cause = getattr(err, "reason", None) or err
-    if isinstance(cause, (http_errors.SSLError, OSError)):  # OSError: a certificate file
+    cut_short = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+    broke = isinstance(cause, http_errors.SSLError) and isinstance(cause.args[0], cut_short)
+    if isinstance(cause, (http_errors.SSLError, OSError)) and not broke:  # OSError: its file
         text = "TLS with %s failed, a certificate does not verify or load: %s" % (host, cause)
         return Unreachable(0, "CertificateError", text)
     never_sent = (

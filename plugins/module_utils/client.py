@@ -205,11 +205,12 @@ class KubeApi:
             return next(events, None) is not None
         except Gone:
             return True
-        except (Unreachable, OutcomeUnknown):
+        except (Unreachable, OutcomeUnknown, TooManyRequests) as err:
             left = end - self.clock.monotonic()
             if left <= 0.05:
                 return False
-            self.clock.sleep(min(left, 0.5))  # the server is away, so there is nothing to watch
+            # The server is away or busy, so there is nothing to watch.
+            self.clock.sleep(min(left, err.retry_after or 0.5))
             return True
         finally:
             events.close()

@@ -255,6 +255,8 @@ error:
     hint: Change Deployment shop/web instead.
 """
 
+from typing import Any, Dict
+
 from ansible_collections.podplacement.core.plugins.module_utils._module import (
     argument_spec,
     run,
@@ -268,7 +270,7 @@ from ansible_collections.podplacement.core.plugins.module_utils.scheduler_tasks 
 
 def main() -> None:
     """Say what the options are, and hand over."""
-    own = {
+    own: Dict[str, Any] = {
         "kind": {"type": "str", "required": True, "choices": list(KINDS)},
         "namespace": {"type": "str", "required": True},
         "name": {"type": "str"},

@@ -249,6 +249,8 @@ error:
     hint: It cannot be bound again, delete it, and bind its successor to a node that fits.
 """
 
+from typing import Any, Dict
+
 from ansible_collections.podplacement.core.plugins.module_utils._module import (
     argument_spec,
     run,
@@ -261,7 +263,7 @@ from ansible_collections.podplacement.core.plugins.module_utils.binding.run impo
 
 def main() -> None:
     """Say what the options are, and hand over."""
-    own = {
+    own: Dict[str, Any] = {
         "namespace": {"type": "str"},
         "name": {"type": "str"},
         "node": {"type": "str"},

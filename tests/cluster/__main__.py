@@ -59,10 +59,10 @@ def _status(options: argparse.Namespace) -> int:
         print(f"cluster {options.name}: not running")
         return 3
     version, nodes = cluster.kubernetes, " ".join(cluster.nodes)
-    print(f"cluster {cluster.name} ({provider_name()}): Kubernetes {version}, nodes {nodes}")
-    print(f"kubeconfig {cluster.kubeconfig}")
-    for component, pid in manager.processes().items():
-        print(f"{component} {pid}")
+    lines = [f"cluster {cluster.name} ({provider_name()}): Kubernetes {version}, nodes {nodes}"]
+    lines += [f"kubeconfig {cluster.kubeconfig}"]
+    lines += [f"{component} {pid}" for component, pid in manager.processes().items()]
+    print("\n".join(lines))
     return 0
 
 
@@ -95,7 +95,7 @@ def _env(options: argparse.Namespace) -> int:
     return 0
 
 
-def _ensure_binaries(_: argparse.Namespace) -> int:
+def _ensure_binaries(_options: argparse.Namespace) -> int:
     """get all binaries into the cache, from a release or by a build"""
     for binary, path in binaries.ensure(Versions.select()).items():
         print(f"{binary} {path}")

@@ -95,7 +95,7 @@ def checksum_in(text: str, name: str) -> str | None:
     """A file's sha256 from a checksum file, a list of checksums or GitHub's view of a release."""
     if text.lstrip().startswith("{"):
         for asset in json.loads(text).get("assets", []):
-            kind, _, digest = str(asset.get("digest") or "").partition(":")
+            kind, _dummy, digest = str(asset.get("digest") or "").partition(":")
             if asset.get("name") == name and kind == "sha256":
                 return digest
         return None

@@ -225,18 +225,16 @@ class Kwok:
                 },
             },
         ]
-        return (
-            yaml.safe_dump_all(documents)
-            + "---\n"
-            + (HERE / "stages.yml").read_text(encoding="utf-8")
-        )
+        stages = [path.read_text(encoding="utf-8") for path in sorted(HERE.glob("stages/*.yml"))]
+        return "".join([yaml.safe_dump_all(documents), *stages])
 
     def _kwokctl(self, *arguments: str) -> None:
-        """Run kwokctl; what it keeps is below `home`, and nobody's kubeconfig is edited."""
+        """Run kwokctl, and the kubectl that it uses; nothing of the user's own is touched."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("KWOK_")}
         environment |= {
             "KWOK_WORKDIR": str(self.home),
             "KUBECONFIG": str(self.home / "unused-kubeconfig"),
+            "KUBECACHEDIR": str(self.home / "kubectl-cache"),
         }
         command = [str(self.home / "bin" / "kwokctl"), "--name", self.name, *arguments]
         log = self.home / "kwokctl.log"
@@ -294,7 +292,8 @@ def _free_ports(count: int) -> list[int]:
     """Ports that nobody listens on, all different."""
     with ExitStack() as open_sockets:
         sockets = [
-            open_sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
+            open_sockets.enter_context(socket.create_server(("127.0.0.1", 0)))
+            for dummy in range(count)
         ]
         return [int(listener.getsockname()[1]) for listener in sockets]
 

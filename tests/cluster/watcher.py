@@ -220,7 +220,7 @@ class Watching:
 
     def finish(self) -> Summary:
         """Tell it to stop and read its summary."""
-        output, _ = self._process.communicate("", timeout=30)
+        output, _dummy = self._process.communicate("", timeout=30)
         if self._process.returncode:
             raise RuntimeError(
                 f"the availability watcher failed with {self._process.returncode}: {output}"

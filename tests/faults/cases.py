@@ -109,7 +109,9 @@ class Rolled(Case):
         old = {pod["metadata"]["uid"] for pod in self.pods}
         assert not old & {pod["metadata"]["uid"] for pod in after}
         verdicts.assert_never_short(history, "web", REPLICAS, owned=True)
-        generations = {generation for _, generation in history.generations("ReplicationController")}
+        generations = {
+            generation for dummy, generation in history.generations("ReplicationController")
+        }
         assert len(generations) == 2, generations
 
 

@@ -167,7 +167,7 @@ class Proxy:
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection to the API server itself."""
-        url, tls, _ = self._server
+        url, tls, _dummy = self._server
         parts = urlsplit(url)
         return http.client.HTTPSConnection(str(parts.hostname), parts.port, context=tls)
 

@@ -103,7 +103,7 @@ class History:
 
 def of_kind(state: State, kind: str) -> list[Object]:
     """The objects of a kind in a state."""
-    return [item for (found, _), item in state.items() if found == kind]
+    return [item for (found, dummy), item in state.items() if found == kind]
 
 
 def alive(pod: Object) -> bool:
@@ -138,7 +138,7 @@ class Referee:
             assert self._process.stdin is not None
             self._process.stdin.close()
             self._process.stdin = None
-        _, errors = self._process.communicate(timeout=3 * CATCH_UP_SECONDS)
+        _dummy, errors = self._process.communicate(timeout=3 * CATCH_UP_SECONDS)
         assert self._process.returncode == 0, f"the referee failed: {errors}"
         first, *events = [json.loads(line) for line in self._log.read_text().splitlines()]
         start = {(item["kind"], item["metadata"]["name"]): item for item in first}

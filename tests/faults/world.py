@@ -31,11 +31,11 @@ class Run:
     """One run of a module behind its proxy: set up faults, start it, and wait for its end."""
 
     def __init__(
-        self, proxy: Proxy, module: str, args: Mapping[str, Any], starter: Starter = start
+        self, proxy: Proxy, module: str, args: Mapping[str, Any], starter: Starter | None = None
     ) -> None:
         self.proxy = proxy
         self.module, self.args = module, args
-        self._starter = starter
+        self._starter = starter or start
         self._process: Process | None = None
 
     @property

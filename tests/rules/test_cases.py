@@ -64,7 +64,7 @@ def test_stopping_at_the_first_rule_reports_all_that_this_rule_found(case: Case)
 @each_case
 def test_skipping_a_rule_leaves_out_its_rejections_only(case: Case) -> None:
     everything = check_fit(case.pod, view_of(case))
-    for name, _ in RULES:
+    for name, _dummy in RULES:
         rest = check_fit(case.pod, view_of(case), skip=frozenset({name}))
         assert rest == [r for r in everything if CODES[r.code].rule != name]
 
@@ -74,7 +74,9 @@ def test_every_code_appears_in_some_case() -> None:
 
 
 def test_every_code_belongs_to_a_rule() -> None:
-    assert {entry.rule for entry in CODES.values()} == {name for name, _ in RULES} | {"NodeReady"}
+    assert {entry.rule for entry in CODES.values()} == {name for name, dummy in RULES} | {
+        "NodeReady"
+    }
 
 
 def test_the_names_of_the_cases_are_unique() -> None:

@@ -66,6 +66,7 @@ class FakeApi:
         self.calls: list[Call] = []
         self.denied: set[tuple[str, str]] = set()  # (verb, resource or resource/subresource)
         self._objects: dict[Key, Object] = {}
+        self._changes: dict[Key, int] = {}  # the version of the last change, deletions included
         self._version = 100
         self._names = 0
         self._before: dict[tuple[str, str], deque[Action]] = {}
@@ -83,6 +84,7 @@ class FakeApi:
         stored["metadata"].setdefault("uid", f"uid-{self._version}")
         stored["metadata"]["resourceVersion"] = str(self._version)
         self._objects[_key_of(stored)] = stored
+        self._changes[_key_of(stored)] = self._version
         return copy.deepcopy(stored)
 
     def change(self, kind: Kind, name: str, namespace: str | None, patch: Object) -> None:
@@ -91,8 +93,10 @@ class FakeApi:
 
     def remove(self, kind: Kind, name: str, namespace: str | None = None) -> None:
         """Take an object away from outside."""
-        del self._objects[(kind.kind, namespace or "", name)]
+        key = (kind.kind, namespace or "", name)
+        del self._objects[key]
         self._version += 1
+        self._changes[key] = self._version
 
     def before(self, verb: str, resource: str, action: Action | Exception) -> None:
         """Do this once, before the next such request that is still free; an exception is raised."""
@@ -243,7 +247,7 @@ class FakeApi:
         field_selector: str = "",
     ) -> bool:
         self._called("watch", kind.plural, namespace, "")
-        if int(resource_version) < self._version:
+        if self._news(kind, namespace, resource_version, field_selector):
             return True
         if not self._later or self._later[0][0] > timeout:
             if self._later:
@@ -264,6 +268,16 @@ class FakeApi:
         return (verb, resource) not in self.denied
 
     # ---- inside
+
+    def _news(
+        self, kind: Kind, namespace: str | None, resource_version: str, field_selector: str
+    ) -> bool:
+        name = field_selector.rpartition("metadata.name=")[2]
+        return any(
+            version > int(resource_version)
+            for key, version in self._changes.items()
+            if key[0] == kind.kind and namespace in (None, key[1]) and name in ("", key[2])
+        )
 
     def _called(
         self, verb: str, resource: str, namespace: str | None, name: str, *, dry_run: bool = False

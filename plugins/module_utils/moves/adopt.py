@@ -225,7 +225,7 @@ class Adopt(Machine):
         if self.resume and not is_ready(new):
             return Step("roll_back", "the interrupted move had no Ready replacement", "RolledBack")
         if not verdict.ready:
-            return self._or_give_up(Step(WAIT, verdict.why, "NotReady", limit=verdict.limit))
+            return self._or_give_up(Step(WAIT, verdict.why, verdict.late, limit=verdict.limit))
         accept = self.settings.accept_differences
         closed = closed_gate(self.api, self.namespace, self.entry, scene, accept_differences=accept)
         if closed is not None:

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Sequence
 from ..api import Api
 from ..errors import PlacementError
 from .order import Order, Report, Settings
-from .recovery import FINISHED, ROLLED_BACK, recover
+from .recovery import IN_PROGRESS, recover
 from .run import carry_out
 
 # Refusals that time may cure: the real run waits for them, so they do not stop a batch beforehand.
@@ -37,10 +37,19 @@ def carry_out_all(api: Api, orders: Sequence[Order], settings: Settings) -> Dict
                 _check_all(api, orders, settings)
             done = _result(reports)
             err.changed = err.changed or done["changed"]
-            err.result = dict(done, **{k: v for k, v in err.result.items() if v})
-            err.result.pop("changed", None)
+            err.result = _together(done, err.result)
             raise
     return _result(reports)
+
+
+def _together(done: Dict[str, Any], failed: Dict[str, Any]) -> Dict[str, Any]:
+    """What was done before, and what the failed move itself reports."""
+    result = dict(done, **{k: v for k, v in failed.items() if not isinstance(v, list)})
+    for key, items in failed.items():
+        if isinstance(items, list):
+            result[key] = list(result.get(key) or []) + items
+    result.pop("changed", None)
+    return result
 
 
 def _check_all(api: Api, orders: Sequence[Order], settings: Settings) -> None:
@@ -89,7 +98,7 @@ def _result(reports: Sequence[Report]) -> Dict[str, Any]:
 def recover_all(api: Api, settings: Settings, namespace: str | None) -> Dict[str, Any]:
     """The result of ``k8s_pod_move`` with ``state: recovered``."""
     recovered = recover(api, settings, namespace)
-    busy = [r for r in recovered if r["outcome"] not in (FINISHED, ROLLED_BACK, "interrupted")]
+    busy = [r for r in recovered if r["outcome"] == IN_PROGRESS]
     return {
         "changed": len(recovered) > len(busy),
         "moved": [],

@@ -10,9 +10,11 @@ the next look shows what is true.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ..api import Api
 from ..clock import Clock
-from ..errors import Conflict, NotFound, OutcomeUnknown, PlacementError
+from ..errors import ApiError, Conflict, NotFound, OutcomeUnknown, PlacementError
 from ..resources import POD
 from .machine import Machine
 from .scene import DONE, WAIT, Scene, Step
@@ -27,7 +29,8 @@ def drive(machine: Machine, api: Api, clock: Clock) -> Step:
         return _loop(machine, api, clock)
     except PlacementError as err:
         if err.code == "LockLost":
-            machine.abandon()
+            with suppress(ApiError):  # what cannot be taken back now, a recovery finds
+                machine.abandon()
         raise
 
 

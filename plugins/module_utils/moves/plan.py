@@ -11,7 +11,7 @@ anything is touched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Optional
 
 from ..api import Api, Object
@@ -33,7 +33,7 @@ from .calls import RIGHTS
 from .detach import choose_key, refuse_other_claimer
 from .journal import Entry
 from .manifest import differences, from_pod, from_template, own_cost
-from .names import lease_name, move_id, replacement_name
+from .names import move_id, replacement_name
 from .order import Order, Settings
 from .refusals import check_opt_out, check_state, check_volumes, choose_strategy, refuse
 
@@ -129,23 +129,16 @@ def _entry(api: Api, order: Order, strategy: str, pod: Object, chain: List[Owner
     key, value = choose_key(api, owner.kind, chain[0].obj)
     above = deployment_of(chain)
     deployment = above.obj if above is not None else None
-    return Entry(
-        **dict(
-            entry.__dict__,
-            owner_kind=owner.kind,
-            owner_name=owner.name,
-            owner_uid=owner.uid,
-            deployment=above.name if above is not None else "",
-            revision=annotation(deployment or {}, REVISION) or "",
-            detach_key=key,
-            detach_value=value,
-        )
+    return replace(
+        entry,
+        owner_kind=owner.kind,
+        owner_name=owner.name,
+        owner_uid=owner.uid,
+        deployment=above.name if above is not None else "",
+        revision=annotation(deployment or {}, REVISION) or "",
+        detach_key=key,
+        detach_value=value,
     )
-
-
-def workload_lock(pod: Object, chain: List[Owner]) -> str:
-    """The name of the Lease that guards this pod's workload."""
-    return lease_name(chain[0].uid if chain else uid(pod))
 
 
 def _body(entry: Entry, pod: Object, owner: Optional[Object]) -> Object:

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ..api import Api, Object
-from ..errors import NotFound, PlacementError
+from ..errors import Conflict, NotFound, PlacementError
 from ..resources import LEASE, POD, SECRET, label, meta, uid
 from ..rules.pod_state import is_terminating
 from ..workloads import known_kind
@@ -24,6 +24,8 @@ from .surge import Surge
 
 FINISHED = "finished"
 ROLLED_BACK = "rolled_back"
+INTERRUPTED = "interrupted"
+IN_PROGRESS = "in_progress"
 
 
 def machine_for(
@@ -103,8 +105,8 @@ def _fence(api: Api, lock: Lock, entry: Entry) -> None:
         body = {"metadata": {"uid": found["uid"], "annotations": {EPOCH: str(lock.epoch)}}}
         try:
             api.patch(POD, found["name"], body, lock.namespace)
-        except NotFound:
-            continue
+        except (Conflict, NotFound):
+            continue  # that pod is gone, and its name another's
 
 
 def unfinished(api: Api, namespace: Optional[str]) -> List[Object]:
@@ -117,47 +119,58 @@ def recover(api: Api, settings: Settings, namespace: Optional[str]) -> List[Dict
     label.
 
     A move that a live run is busy with is waited for until the deadline, then reported as
-    ``LockedBy``.
+    ``LockedBy``. One that cannot be finished does not keep the others waiting: its error is raised
+    in the end, with what was done in ``recovered``.
     """
     results: List[Dict[str, Any]] = []
-    for lease in unfinished(api, namespace):
-        results += _recover_lease(api, settings, lease)
-    return results + _recover_secrets(api, settings, namespace)
+    failures: List[PlacementError] = []
+    told: Set[Tuple[str, str]] = set()
+    for kind, journals in ((LEASE, decode), (SECRET, saved_moves)):
+        # A Secret counts where its Lease was deleted by hand: the pod may exist nowhere else.
+        for found in api.list(kind, namespace, label_selector=MOVE + "=true")[0]:
+            key = (str(meta(found)["namespace"]), str(meta(found)["name"]))
+            if key in told:
+                continue
+            try:
+                items = _recover_one(api, settings, key, journals(found), left=kind is SECRET)
+            except PlacementError as err:
+                failures.append(err)
+                told.add(key)
+                continue
+            results += items
+            if any(item["outcome"] in (INTERRUPTED, IN_PROGRESS) for item in items):
+                told.add(key)
+    if failures:
+        raise _first_of(failures, results)
+    return results
 
 
-def _lock(api: Api, settings: Settings, namespace: str, name: str) -> Lock:
-    return Lock(api, settings.clock, settings.holder, namespace, name, settings.lock_duration)
+def _first_of(failures: List[PlacementError], done: List[Dict[str, Any]]) -> PlacementError:
+    first = failures[0]
+    if len(failures) > 1:
+        others = ", ".join("%s %s" % (err.object, err.code) for err in failures[1:])
+        first.message = "%s (also: %s)" % (first.message, others)
+    finished = any(item["outcome"] in (FINISHED, ROLLED_BACK) for item in done)
+    first.changed = finished or any(err.changed for err in failures)
+    first.result = dict(first.result, recovered=done)
+    return first
 
 
-def _recover_lease(api: Api, settings: Settings, lease: Object) -> List[Dict[str, Any]]:
-    found = meta(lease)
-    entries = decode(lease)
+def _recover_one(
+    api: Api, settings: Settings, key: Tuple[str, str], entries: List[Entry], *, left: bool
+) -> List[Dict[str, Any]]:
+    """The moves under one lock; ``left`` when there is no Lease any more."""
+    namespace, name = key
     if settings.check:
-        return [describe_recovery(found["namespace"], e, "interrupted") for e in entries]
-    lock = _lock(api, settings, found["namespace"], found["name"])
+        return [describe_recovery(namespace, e, INTERRUPTED) for e in entries]
+    lock = Lock(api, settings.clock, settings.holder, namespace, name, settings.lock_duration)
     try:
-        if lock.acquire([], settings.deadline):
-            lock.release()  # its run ended meanwhile
-            return []
+        free = lock.acquire(entries if left else [], settings.deadline)
     except PlacementError as err:
         if err.code != "LockedBy":
             raise
-        return [describe_recovery(found["namespace"], e, "in_progress", err.code) for e in entries]
+        return [describe_recovery(namespace, e, IN_PROGRESS, err.code) for e in entries]
+    if free and not left:
+        lock.release()  # its run ended meanwhile
+        return []
     return finish_all(api, lock, settings)
-
-
-def _recover_secrets(
-    api: Api, settings: Settings, namespace: Optional[str]
-) -> List[Dict[str, Any]]:
-    """Journal Secrets whose Lease was deleted by hand: the bare pod may exist nowhere else."""
-    results: List[Dict[str, Any]] = []
-    for secret in api.list(SECRET, namespace, label_selector=MOVE + "=true")[0]:
-        found = meta(secret)
-        entries = saved_moves(secret)
-        if settings.check:
-            results += [describe_recovery(found["namespace"], e, "interrupted") for e in entries]
-            continue
-        lock = _lock(api, settings, found["namespace"], found["name"])
-        lock.acquire(entries, settings.deadline)
-        results += finish_all(api, lock, settings)
-    return results

@@ -39,7 +39,7 @@ from ..errors import (
 )
 from ..resources import POD, SECRET, annotation, describe, label, meta, uid
 from ..rules.node_state import node_not_ready
-from ..rules.pod_state import is_ready, is_terminating, phase
+from ..rules.pod_state import failure, is_ready, is_terminating, phase
 from .journal import Entry, decode_text, encode
 from .lock import Lock
 from .machine import Machine
@@ -65,6 +65,7 @@ class Recreate(Machine):
         self.vigil = Vigil(settings.clock, self._target(), settings.soak)
         self.deadline = self._restore_deadline() if entry.restoring else settings.deadline
         self._lease_uid = uid(lock.held())
+        self._refused = False  # by the node it ran on, on the way back
 
     def _target(self) -> str:
         return "" if self.entry.restoring else self.entry.node
@@ -155,6 +156,8 @@ class Recreate(Machine):
                 "turn_back"
             )  # the one that failed on the target; a crash came before its deletion
         verdict = self.vigil.judge(new, scene.node)
+        if self.entry.restoring and failure(new) not in ("", "Failed") and not self._refused:
+            return Step("turn_back", verdict.why, verdict.code)
         finished = verdict.ready or phase(new) == "Succeeded"
         if finished or (self.entry.restoring and self.deadline.passed()):
             return Step("finalize")
@@ -162,7 +165,7 @@ class Recreate(Machine):
             if verdict.code:
                 return Step("turn_back", verdict.why, verdict.code)
             if self.deadline.passed():
-                return Step("turn_back", "not Ready in time: %s" % verdict.why, "NotReady")
+                return Step("turn_back", "not Ready in time: %s" % verdict.why, verdict.late)
         return Step(WAIT, verdict.why, limit=verdict.limit)
 
     def _finished(self) -> Step:
@@ -188,14 +191,15 @@ class Recreate(Machine):
     def abandon(self) -> None:
         """Take back a Secret that this run wrote while it no longer held the lock.
 
-        A create has no version to be guarded by. It is surely stray when it is of this lock and
-        this lock's Lease is gone; whoever adopted it has patched it, and the guard says so.
+        A create has no version to be guarded by. It is surely stray when it is of this lock, this
+        lock's Lease is gone, and the pod is there; whoever adopted it has patched it, and the
+        guard says so. Without a pod it stays: somebody may have deleted the Lease by hand.
         """
         super().abandon()
         secret = self._secret()
         if secret is None or annotation(secret, LEASE_UID) != self._lease_uid:
             return
-        if self.lock.still_there(self._lease_uid):
+        if self.lock.still_there(self._lease_uid) or not self._pod_lives():
             return
         found = meta(secret)
         with suppress(Conflict, NotFound):
@@ -206,6 +210,11 @@ class Recreate(Machine):
                 uid=found["uid"],
                 resource_version=found["resourceVersion"],
             )
+
+    def _pod_lives(self) -> bool:
+        """The old pod, or what was made of it, is there and stays."""
+        scene = self.look()
+        return any(p is not None and not is_terminating(p) for p in (scene.old, scene.new))
 
     def manifest(self, old: Object) -> Object:
         """What S holds: the pod as its user wrote it, with its uid as the only trace of the old
@@ -274,8 +283,10 @@ class Recreate(Machine):
 
     def _place_back(self, spec: Dict[str, Any]) -> None:
         """Straight to the node it ran on: its room is still free, and a cordon does not matter to a
-        pod that was there.
+        pod that was there. Not a second time: if the kubelet refused, the room was taken.
         """
+        if self._refused:
+            return
         node = self.node(self.entry.from_node)
         if node is not None and node_not_ready(node) is None:
             place(spec, self.entry.from_node, "bind")
@@ -297,6 +308,8 @@ class Recreate(Machine):
         """
         if not self.entry.restoring:
             self._turn_back(step.code, step.why)
+        elif label(scene.new or {}, MOVE_ID) == self.entry.id:
+            self._refused = True
         self.delete_pod(scene.new)
 
     def _turn_back(self, code: str, why: str) -> None:
@@ -325,5 +338,5 @@ def _without_target(entry: Entry) -> Entry:
 
 def saved_moves(secret: Object) -> List[Entry]:
     """The moves that a journal Secret belongs to, for when its Lease was deleted by hand."""
-    text = base64.b64decode((secret.get("data") or {}).get(MOVES, "")).decode()
+    text = base64.b64decode((secret.get("data") or {}).get(MOVES, "")).decode(errors="replace")
     return decode_text(text, describe("Secret", secret))

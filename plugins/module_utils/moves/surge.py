@@ -74,7 +74,7 @@ class Surge(Machine):
             return Step(
                 "roll_back",
                 verdict.why or "not done in time",
-                "PdbBlocked" if verdict.ready else "NotReady",
+                "PdbBlocked" if verdict.ready else verdict.late,
             )
         if not verdict.ready:
             return Step(WAIT, verdict.why, limit=verdict.limit)

@@ -32,12 +32,16 @@ _HOPELESS = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """``ready``; or ``code`` for a failure; or neither: wait, for at most ``limit`` seconds."""
+    """``ready``; or ``code`` for a failure; or neither: wait, for at most ``limit`` seconds.
+
+    ``late`` is the code when there is no time left to wait.
+    """
 
     ready: bool = False
     code: str = ""
     why: str = ""
     limit: float = 2.0
+    late: str = "NotReady"
 
 
 class Vigil:
@@ -112,7 +116,8 @@ class Vigil:
             return Verdict(
                 code="NotScheduled", why="scheduler %s has not looked at the replacement" % name
             )
-        return Verdict(why="waiting for the scheduler", limit=SCHEDULE_SECONDS - waited)
+        left = SCHEDULE_SECONDS - waited
+        return Verdict(why="waiting for the scheduler", limit=left, late="NotScheduled")
 
     def _node_lost(self, node: Optional[Object]) -> Optional[Verdict]:
         if not self.node:

@@ -80,7 +80,7 @@ def check_fit(
     as kube-scheduler does. `skip` leaves rules out by name. Raises MalformedObject on an object
     that no API server would store.
     """
-    unknown = skip - {name for name, _ in RULES}
+    unknown = skip - {name for name, dummy in RULES}
     if unknown:
         raise ValueError(f"no such rule: {', '.join(sorted(unknown))}")
     # Counted once here, not once by each rule that asks.

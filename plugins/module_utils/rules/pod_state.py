@@ -95,7 +95,7 @@ def has_scheduling_gates(pod: Object) -> bool:
 
     - spec.schedulingGates is not empty.
     """
-    return any(True for _ in pod_field(pod)["spec"]["schedulingGates"].elements())
+    return any(True for dummy in pod_field(pod)["spec"]["schedulingGates"].elements())
 
 
 def has_resource_claims(pod: Object) -> bool:
@@ -103,7 +103,7 @@ def has_resource_claims(pod: Object) -> bool:
 
     - spec.resourceClaims is not empty.
     """
-    return any(True for _ in pod_field(pod)["spec"]["resourceClaims"].elements())
+    return any(True for dummy in pod_field(pod)["spec"]["resourceClaims"].elements())
 
 
 def is_mirror(pod: Object) -> bool:

@@ -39,7 +39,7 @@ def nonzero_requests(pod: Object, *, running: bool = False) -> tuple[int, int]:
     """
     field = pod_field(pod)
     defaults = dict(NONZERO_DEFAULTS)
-    if any(is_pod_level(name) for name, _ in field["spec"]["resources"]["requests"].members()):
+    if any(is_pod_level(name) for name, dummy in field["spec"]["resources"]["requests"].members()):
         stated = _pod_amounts(field, running=running, defaults={})
         defaults = {name: amount for name, amount in defaults.items() if name not in stated}
     units = to_units(_pod_amounts(field, running=running, defaults=defaults))
@@ -133,7 +133,7 @@ def _pod_level_amounts(pod: Field, *, running: bool) -> Amounts:
             pod["status"]["allocatedResources"],
             infeasible=_resize_is_infeasible(pod),
         )
-    named = {name for name, _ in requests.members() if is_pod_level(name)}
+    named = {name for name, dummy in requests.members() if is_pod_level(name)}
     return {name: amounts.get(name, 0) for name in named}
 
 

@@ -34,7 +34,7 @@ _SET_DELIMITER = "__"  # a regional volume lists its zones as "a__b"
 
 def claim_names(pod: Object) -> list[str]:
     """The claims that the pod mounts, in the order of its volumes, ephemeral ones included."""
-    return [name for name, _ in _claims(pod_field(pod))]
+    return [name for name, dummy in _claims(pod_field(pod))]
 
 
 def _claims(pod: Field) -> Iterator[tuple[str, bool]]:

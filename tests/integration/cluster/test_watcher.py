@@ -81,7 +81,7 @@ class Wire:
     def _accept(self) -> None:
         while True:
             try:
-                near, _ = self._server.accept()
+                near, _dummy = self._server.accept()
             except OSError:
                 return
             threading.Thread(target=self._serve, args=(near,), daemon=True).start()

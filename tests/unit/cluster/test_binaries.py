@@ -105,7 +105,7 @@ def test_two_processes_at_once_build_each_binary_once(cache: Path, toolchain: To
             stderr=subprocess.PIPE,
             text=True,
         )
-        for _ in range(2)
+        for dummy in range(2)
     ]
     outputs = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs

@@ -62,7 +62,7 @@ def test_each_staging_module_is_replaced_by_its_published_version(minor: str) ->
         "Go": re.findall(r"^go (\S+)$", go_mod, re.MULTILINE)[0],
         "Replace": [
             {"Old": {"Path": old}, "New": {"Path": f"./staging/src/{old}"}}
-            for old, _, _ in replaced
+            for old, dummy, dummy in replaced
         ],
     }
     generated = gomod.go_mod(f"kubernetes-{minor}", version, upstream)

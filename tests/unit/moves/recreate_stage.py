@@ -35,7 +35,8 @@ from tests.unit.moves.objects import (
 
 FORWARD = entry("recreate")
 BACK = FORWARD.going_back("NotReady|too slow")
-FAILED = {"phase": "Failed", "ready": False}
+FAILED: dict[str, Any] = {"phase": "Failed", "ready": False}
+REFUSED: dict[str, Any] = {**FAILED, "reason": "OutOfcpu"}
 
 
 def old(**more: Any) -> Object:
@@ -46,8 +47,10 @@ def old(**more: Any) -> Object:
 def new(move: Entry = FORWARD, *, final: bool = False, **more: Any) -> Object:
     """N, on node b; with the move's id until it is `final`."""
     labels = {"app": "web", MOVED_FROM_UID: "uid-old"} | ({} if final else {MOVE_ID: move.id})
+    reason = more.pop("reason", None)
     found = pod("old", on=more.pop("on", "b"), labels=labels, **more)
     found["metadata"]["uid"] = "uid-new"
+    found["status"] |= {"reason": reason} if reason else {}
     return found
 
 

@@ -14,6 +14,8 @@ from ansible_collections.podplacement.core.plugins.module_utils.moves.names impo
     DELETION_COST,
     EPOCH,
     GOES_FIRST,
+    MOVE_ID,
+    MOVED_FROM_UID,
 )
 from ansible_collections.podplacement.core.plugins.module_utils.moves.scene import (
     DONE,
@@ -28,9 +30,25 @@ from tests.unit.moves.objects import (
     pod,
 )
 
-FAILED = {"phase": "Failed", "ready": False}
+FAILED: dict[str, Any] = {"phase": "Failed", "ready": False}
 TABLE = [
     case("no R, O serves: create R", "create", old(), other()),
+    case(
+        "a pod of another move of O, nobody's: none of this move's business",
+        "create",
+        pod("stray", labels={"app": "web", MOVED_FROM_UID: "uid-old", MOVE_ID: "another"}),
+        old(),
+        other(),
+    ),
+    case(
+        "an owner of a kind that is not known here: gone",
+        "roll_back",
+        new(),
+        old(),
+        other(),
+        moved=entry(owner_kind="CloneSet"),
+        code="OwnerGone",
+    ),
     case(
         "no R, O serves, in a recovery: nothing is begun",
         DONE,

@@ -15,6 +15,7 @@ from ansible_collections.podplacement.core.plugins.module_utils.errors import (
     NotFound,
     OutcomeUnknown,
     PlacementError,
+    Unreachable,
 )
 from ansible_collections.podplacement.core.plugins.module_utils.moves.engine import (
     MAX_LOST_REPLIES,
@@ -160,3 +161,20 @@ def test_errors_that_are_none_of_these_come_through(tmp_path: Path) -> None:
     api.before("patch", "pods", ApiError(500, "InternalError", "broken"))
     with pytest.raises(ApiError, match="broken"):
         drive(machine, api, api.clock)
+
+
+def test_a_lost_lock_is_told_even_if_nothing_can_be_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = world()
+    machine = script(api, tmp_path, Step("write"))
+    api.clock.sleep(60.0)
+    api.remove(LEASE, machine.lock.name, NS)
+
+    def abandon() -> None:
+        raise Unreachable(0, "ApiUnreachable", "no connection")
+
+    monkeypatch.setattr(machine, "abandon", abandon)
+    with pytest.raises(PlacementError) as caught:
+        drive(machine, api, api.clock)
+    assert caught.value.code == "LockLost"

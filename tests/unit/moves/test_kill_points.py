@@ -15,18 +15,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.podplacement.core.plugins.module_utils.errors import PlacementError
-from ansible_collections.podplacement.core.plugins.module_utils.moves.names import (
-    DELETION_COST,
-    EPOCH,
-    MOVE_ID,
-)
 from ansible_collections.podplacement.core.plugins.module_utils.moves.order import Order
 from ansible_collections.podplacement.core.plugins.module_utils.moves.run import carry_out, recover
-from ansible_collections.podplacement.core.plugins.module_utils.resources import LEASE, SECRET
 from ansible_collections.podplacement.core.plugins.module_utils.rules.pod_state import is_ready
 from tests.unit.moves.objects import (
     NS,
-    Object,
     budget,
     controller,
     deployment,
@@ -36,7 +29,7 @@ from tests.unit.moves.objects import (
     service,
     settings,
 )
-from tests.unit.moves.world import KilledError, World
+from tests.unit.moves.world import KilledError, World, leftovers
 
 OWNERS = ("Deployment", "ReplicaSet", "ReplicationController")
 WRITES = {"adopt": 6, "recreate": 7, "surge": 6}
@@ -66,21 +59,6 @@ def spec_of(world: World) -> list[tuple[Any, Any]]:
         for key, o in sorted(world._objects.items())
         if key[0] in OWNERS
     ]
-
-
-def leftovers(world: World) -> list[str]:
-    """Everything that a finished move may not leave."""
-    kinds = (LEASE.kind, SECRET.kind)
-    found = [str(key) for key in world._objects if key[0] in kinds]
-    for one in world.pods():
-        metadata: Object = one["metadata"]
-        if MOVE_ID in (metadata.get("labels") or {}):
-            found.append(f"move-id on {metadata['name']}")
-        marks = {EPOCH, DELETION_COST} & set(metadata.get("annotations") or {})
-        found += [f"{mark} on {metadata['name']}" for mark in sorted(marks)]
-        if any(o["kind"] == "Lease" for o in metadata.get("ownerReferences") or []):
-            found.append(f"tie on {metadata['name']}")
-    return found
 
 
 def kill_points() -> list[Any]:
@@ -159,24 +137,32 @@ def test_a_target_that_fails_costs_nothing_wherever_the_run_is_killed(
     strategy: str, trouble: str, tmp_path: Path
 ) -> None:
     """As many kill points as the way there and back has."""
-    for n in range(1, 30):
-        for when in ("before", "after"):
-            world = scene(strategy)
-            world.refuses = {"b": "OutOfcpu"} if trouble == "refused" else {}
-            world.holds = {"b"} if trouble == "unready" else set()
-            world.kill = (n, when)
-            try:
-                move(world, tmp_path, strategy, started=1, seconds=60)
-            except KilledError:
-                recover(world, settings(world.clock, holder(tmp_path, started=2)), None)
-            except PlacementError as err:
-                assert err.code in ("KubeletRefused: OutOfcpu", "NotReady")
-                assert n > 4  # lock, create, delete, release
-                return
-            world.settle()
-            assert leftovers(world) == [], f"killed {when} write {n}"
-            at_home = [is_ready(p) for p in world.pods() if p["spec"]["nodeName"] == "a"]
-            assert at_home == [True] * (2 if strategy == "adopt" else 1)
-            if strategy != "recreate":
-                assert world.lowest >= len(at_home)
+    points = [(n, when) for n in range(1, 30) for when in ("before", "after")]
+    for n, when in points:
+        world = scene(strategy)
+        world.refuses = {"b": "OutOfcpu"} if trouble == "refused" else {}
+        world.holds = {"b"} if trouble == "unready" else set()
+        world.kill = (n, when)
+        outcome = ended(world, tmp_path, strategy)
+        world.settle()
+        assert leftovers(world) == [], f"killed {when} write {n}"
+        at_home = [is_ready(p) for p in world.pods() if p["spec"]["nodeName"] == "a"]
+        assert at_home == [True] * (2 if strategy == "adopt" else 1)
+        if strategy != "recreate":
+            assert world.lowest >= len(at_home)
+        if outcome:
+            assert outcome in ("KubeletRefused: OutOfcpu", "NotReady")
+            assert n > 4, "lock, create, delete, release"
+            return
     pytest.fail("the run never came to its end")
+
+
+def ended(world: World, folder: Path, strategy: str) -> str:
+    """The code with which the run failed; "" if it was killed and another one recovered."""
+    try:
+        move(world, folder, strategy, started=1, seconds=60)
+    except KilledError:
+        recover(world, settings(world.clock, holder(folder, started=2)), None)
+    except PlacementError as err:
+        return err.code
+    return ""

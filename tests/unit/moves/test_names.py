@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ from tests.unit.moves.objects import NS, Object, pod
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
-def moved(name: str, *names: str, created: str = "2026-01-01T00:00:00Z", **more: bool) -> Object:
+def moved(name: str, *names: str, created: str = "2026-01-01T00:00:00Z", **more: Any) -> Object:
     """A pod that a move made."""
     found = pod(name, annotations={MOVED_FROM_NAME: json.dumps(names)}, **more)
     found["metadata"]["labels"][MOVED_FROM_UID] = "uid-of-the-old-one"

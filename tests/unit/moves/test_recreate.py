@@ -14,7 +14,7 @@ from ansible_collections.podplacement.core.plugins.module_utils.errors import Pl
 from ansible_collections.podplacement.core.plugins.module_utils.moves.names import EPOCH
 from ansible_collections.podplacement.core.plugins.module_utils.moves.scene import DONE, WAIT, Step
 from tests.unit.moves.objects import Object
-from tests.unit.moves.recreate_stage import BACK, FAILED, FORWARD, Stage, foreign, new, old
+from tests.unit.moves.recreate_stage import BACK, FAILED, FORWARD, REFUSED, Stage, foreign, new, old
 
 
 def case(sentence: str, verb: str, *objects: Object, code: str = "", **how: Any) -> Any:
@@ -83,9 +83,16 @@ TABLE = [
     case(
         "on the way back, N refused where it was: once more, where the scheduler likes",
         "turn_back",
+        new(BACK, on="a", **REFUSED),
+        move=BACK,
+        code="KubeletRefused: OutOfcpu",
+    ),
+    case(
+        "on the way back, N failed by itself: wait",
+        WAIT,
         new(BACK, on="a", **FAILED),
         move=BACK,
-        code="KubeletRefused: Failed",
+        code="",
     ),
     case(
         "on the way back, N final: done, restored",

@@ -74,7 +74,7 @@ def case(sentence: str, verb: str, *objects: Object, code: str = "", **how: Any)
     return pytest.param(objects, how, verb, code, id=sentence)
 
 
-FAILED = {"phase": "Failed", "ready": False}
+FAILED: dict[str, Any] = {"phase": "Failed", "ready": False}
 TABLE = [
     case("no R, O serves: create R", "create", old()),
     case("no R, O serves, in a recovery: done", DONE, old(), resume=True, code="RolledBack"),

@@ -65,7 +65,7 @@ def test_a_ready_pod_stays_good_on_a_node_that_is_cordoned_or_unknown() -> None:
 def test_any_node_will_do_where_none_was_named() -> None:
     assert Watch(target="").sees(pod("new", on="z")).ready
     assert Watch(target="").vigil.judge(pod("new", on=""), None) == Verdict(
-        why="waiting for the scheduler", limit=SCHEDULE_SECONDS
+        why="waiting for the scheduler", limit=SCHEDULE_SECONDS, late="NotScheduled"
     )
 
 

@@ -14,13 +14,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.podplacement.core.plugins.module_utils.errors import TooManyRequests
-from ansible_collections.podplacement.core.plugins.module_utils.moves.names import DELETION_COST
+from ansible_collections.podplacement.core.plugins.module_utils.moves.names import (
+    DELETION_COST,
+    EPOCH,
+    MOVE_ID,
+)
 from ansible_collections.podplacement.core.plugins.module_utils.resources import (
+    LEASE,
     NODE,
     PDB,
     POD,
     REPLICA_SET,
     REPLICATION_CONTROLLER,
+    SECRET,
     Kind,
 )
 from ansible_collections.podplacement.core.plugins.module_utils.rules.pod_state import (
@@ -137,9 +143,12 @@ class World(FakeApi):
     def wait_change(
         self, kind: Kind, namespace: str | None = None, *, resource_version: str, **how: Any
     ) -> bool:
-        if int(resource_version) >= self._version and self.act():
-            self.clock.sleep(STEP_SECONDS)
-            return True
+        news = self._news(kind, namespace, resource_version, how.get("field_selector", ""))
+        if not news:
+            self._called("watch", kind.plural, namespace, "")
+            if self.act():
+                self.clock.sleep(STEP_SECONDS)
+                return True
         return super().wait_change(kind, namespace, resource_version=resource_version, **how)
 
     @contextmanager
@@ -175,7 +184,8 @@ class World(FakeApi):
         for pod in self.pods():
             if not is_scheduled(pod) and not is_terminating(pod):
                 target = _wanted_node(pod) or "a"
-                if (NODE.kind, "", target) in self._objects:
+                found = self._objects.get((NODE.kind, "", target))
+                if found is not None and not found["spec"].get("unschedulable"):
                     self.change(POD, pod["metadata"]["name"], NS, {"spec": {"nodeName": target}})
                     return True
         return False
@@ -236,6 +246,21 @@ class World(FakeApi):
 
     def _all(self, kind: Kind) -> list[Object]:
         return [obj for key, obj in sorted(self._objects.items()) if key[0] == kind.kind]
+
+
+def leftovers(world: World) -> list[str]:
+    """Everything that a finished move may not leave."""
+    kinds = (LEASE.kind, SECRET.kind)
+    found = [str(key) for key in world._objects if key[0] in kinds]
+    for one in world.pods():
+        metadata: Object = one["metadata"]
+        if MOVE_ID in (metadata.get("labels") or {}):
+            found.append(f"move-id on {metadata['name']}")
+        marks = {EPOCH, DELETION_COST} & set(metadata.get("annotations") or {})
+        found += [f"{mark} on {metadata['name']}" for mark in sorted(marks)]
+        if any(o["kind"] == "Lease" for o in metadata.get("ownerReferences") or []):
+            found.append(f"tie on {metadata['name']}")
+    return found
 
 
 def _label(pod: Object, key: str) -> str | None:

@@ -67,7 +67,7 @@ def test_no_mutation_raises_anything_but_malformed_object(data: st.DataObject) -
     # The lists are the caller's; the objects in them come from a server and may be anything.
     mine = [[case.pod], [case.node], list(case.neighbours), bound]
     theirs = copy.deepcopy(mine)
-    for _ in range(data.draw(st.integers(1, 3))):
+    for _dummy in range(data.draw(st.integers(1, 3))):
         spots = [spot for spot in places(theirs) if spot[0] is not theirs]
         container, key = data.draw(st.sampled_from(spots))
         container[key] = data.draw(GARBAGE)

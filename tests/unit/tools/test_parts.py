@@ -68,7 +68,7 @@ def test_the_end_of_a_failed_log_and_the_closing_line_are_shown(
     shown = capfd.readouterr().out
     assert "the cause" in shown
     assert "unit: 1 failed, 2 passed in 0.10s" in shown
-    assert shown.endswith("parts: 0 passed, 1 failed, 0 skipped\n")
+    assert shown.endswith("parts: 0 ok, 1 failed, 0 skipped\n")
 
 
 def test_skipped_tests_are_listed(capfd: pytest.CaptureFixture[str]) -> None:
