@@ -20,10 +20,12 @@ from typing import Any, Dict, List, Mapping, Optional
 from .api import Api, Object
 from .clock import Clock, Deadline
 from .errors import ApiError, Conflict, NotFound, OutcomeUnknown, PlacementError
-from .resources import POD, meta, uid
+from .moves.holder import Holder
+from .resources import POD, annotation, meta, uid
 from .watching import named, watch_for
 
 LABEL = "podplacement.io/probe"
+HOLDER = "podplacement.io/holder"  # the process that waits for this probe
 NAME = "podplacement-probe-%s"
 IMAGE = "registry.k8s.io/pause:3.10"
 # A scheduler with a long queue needs a while; after this time it is taken for dead.
@@ -102,10 +104,14 @@ def manifest(namespace: str, name: str, scheduler_name: str) -> Dict[str, Any]:
 
 
 def _create(api: Api, namespace: str, name: str, scheduler_name: str) -> Object:
+    body = manifest(namespace, name, scheduler_name)
+    body["metadata"]["annotations"] = {HOLDER: Holder().identity}
     try:
-        return api.create(POD, manifest(namespace, name, scheduler_name), namespace)
+        return api.create(POD, body, namespace)
     except OutcomeUnknown:
-        return api.get(POD, name, namespace)
+        with suppress(NotFound):
+            return api.get(POD, name, namespace)
+    return api.create(POD, body, namespace)  # the request was lost, not its answer
 
 
 def _judged(found: List[Object]) -> Optional[bool]:
@@ -120,16 +126,25 @@ def _judged(found: List[Object]) -> Optional[bool]:
 
 def _remove(api: Api, namespace: str, name: str) -> None:
     """Delete the probe if it is there; a failure here must not hide what the probe has shown."""
-    with suppress(ApiError):  # it is gone, or the next probe removes it by its label
-        _delete(api, api.get(POD, name, namespace))
+    for _attempt in range(3):  # a request that was lost is sent again
+        try:
+            _delete(api, api.get(POD, name, namespace))
+        except OutcomeUnknown:
+            continue
+        except ApiError:  # it is gone, or the next probe removes it by its label
+            pass
+        return
 
 
 def _remove_leftovers(api: Api, namespace: str, created: Mapping[str, Any]) -> None:
-    """Delete probes of killed runs, told by the server's clock alone: the new probe's creation."""
-    now = _seconds(created)
+    """Delete probes of killed runs: of a process of this host that is gone, and otherwise old ones
+    by the server's clock, which is the new probe's creation.
+    """
+    now, holder = _seconds(created), Holder()
     found, _version = api.list(POD, namespace, label_selector=LABEL + "=true")
     for pod in found:
-        if now - _seconds(pod) > LEFTOVER_SECONDS:
+        left = holder.is_gone(annotation(pod, HOLDER) or "")
+        if left or now - _seconds(pod) > LEFTOVER_SECONDS:
             _delete(api, pod)
 
 

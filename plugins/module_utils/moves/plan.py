@@ -33,7 +33,7 @@ from .calls import RIGHTS
 from .detach import choose_key, refuse_other_claimer
 from .journal import Entry
 from .manifest import differences, from_pod, from_template, own_cost
-from .names import move_id, replacement_name
+from .names import GOES_FIRST, move_id, replacement_name
 from .order import Order, Settings
 from .refusals import check_opt_out, check_state, check_volumes, choose_strategy, refuse
 
@@ -120,7 +120,8 @@ def _entry(api: Api, order: Order, strategy: str, pod: Object, chain: List[Owner
         from_node=str(pod["spec"].get("nodeName") or ""),
         node=order.node or "",
         placement=order.placement,
-        cost=own_cost(pod),
+        # Our own mark on a pod without a journal: its Lease was deleted by hand in mid-move.
+        cost=None if own_cost(pod) == GOES_FIRST else own_cost(pod),
         scheduler=order.scheduler_name or "",
     )
     if not chain or chain[0].obj is None:
