@@ -21,6 +21,7 @@ from .api import Api, Object
 from .errors import ApiError, NotFound, PlacementError, api_to_placement
 from .moves.names import DO_NOT_MOVE, successor_of
 from .moves.order import Order, Settings
+from .moves.recovery import settle
 from .moves.run import carry_out
 from .probe import prove_alive, rehearse
 from .resources import DEPLOYMENT, JOB, POD, Kind, annotation, describe, meta, uid
@@ -36,7 +37,7 @@ from .scheduler_name import (
     scheduler_of,
     set_scheduler,
 )
-from .scheduler_roll import finish, interrupted, rehearse_roll, replace_pod
+from .scheduler_roll import interrupted, rehearse_roll, replace_pod
 from .successors import heir_of, replaced_by_controller
 from .watching import named, watch_for
 from .workloads import Owner, is_paused, owner_chain, template
@@ -115,7 +116,7 @@ def _interrupted(task: _Task, outcome: Outcome) -> bool:
             text = "%s would be finished or undone first" % describe("Lease", lease)
             outcome.warnings.append(text)
         else:
-            finish(task.api, lease, task.settings)
+            settle(task.api, lease, task.settings)
     return bool(leases) and task.settings.check
 
 

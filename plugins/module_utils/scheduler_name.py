@@ -23,6 +23,7 @@ from .api import Api, Object
 from .errors import ApiError, Conflict, NotFound, OutcomeUnknown, PlacementError, api_to_placement
 from .moves.names import DOMAIN
 from .moves.order import Settings
+from .moves.recovery import settle
 from .probe import prove_alive, rehearse
 from .resources import (
     CRON_JOB,
@@ -39,7 +40,7 @@ from .resources import (
 )
 from .rollout import holds_back, left_behind, progress, rolls_itself, wait_complete
 from .scheduler_guards import check_controller, check_name
-from .scheduler_roll import finish, interrupted, rehearse_roll, roll_pods, stale_pods
+from .scheduler_roll import interrupted, rehearse_roll, roll_pods, stale_pods
 from .workloads import is_paused, template, template_path
 
 PREVIOUS = DOMAIN + "/previous-scheduler"
@@ -244,7 +245,7 @@ def _finish_interrupted(
                 "%s would be finished or undone first" % describe("Lease", lease)
             )
         else:
-            finish(api, lease, settings)
+            settle(api, lease, settings)
     return bool(leases) and not settings.check
 
 

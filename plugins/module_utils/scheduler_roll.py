@@ -20,9 +20,8 @@ from typing import Any, Callable, List, Mapping, Optional
 from .api import Api, Object
 from .errors import Conflict, NotFound, PlacementError
 from .moves.journal import Entry, decode
-from .moves.lock import Lock
 from .moves.order import Order, Report, Settings
-from .moves.recovery import finish_all, unfinished
+from .moves.recovery import unfinished
 from .moves.run import carry_out
 from .resources import POD, Kind, describe, meta, uid
 from .rollout import own_pods, why_waiting
@@ -46,22 +45,6 @@ def interrupted(api: Api, namespace: str, concerns: Callable[[Entry], bool]) -> 
         for lease in unfinished(api, namespace)
         if any(concerns(entry) for entry in decode(lease))
     ]
-
-
-def finish(api: Api, lease: Object, settings: Settings) -> None:
-    """Wait for a live run to end, or take a dead one over and finish or undo its moves."""
-    lock = Lock(
-        api,
-        settings.clock,
-        settings.holder,
-        meta(lease)["namespace"],
-        meta(lease)["name"],
-        settings.lock_duration,
-    )
-    if lock.acquire([], settings.deadline):
-        lock.release()
-    else:
-        finish_all(api, lock, settings)
 
 
 def rehearse_roll(api: Api, pods: List[Object], settings: Settings) -> List[str]:

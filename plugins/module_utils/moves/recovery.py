@@ -59,6 +59,16 @@ def finish_all(api: Api, lock: Lock, settings: Settings) -> List[Dict[str, Any]]
     return done
 
 
+def settle(api: Api, lease: Object, settings: Settings) -> List[Dict[str, Any]]:
+    """Wait until a live run of that Lease ends, or take a dead one over and finish its moves."""
+    key = (str(meta(lease)["namespace"]), str(meta(lease)["name"]))
+    lock = Lock(api, settings.clock, settings.holder, *key, settings.lock_duration)
+    if not lock.acquire([], settings.deadline):
+        return finish_all(api, lock, settings)
+    lock.release()
+    return []
+
+
 def describe_recovery(namespace: str, entry: Entry, outcome: str, code: str = "") -> Dict[str, Any]:
     """One item of the result's ``recovered``."""
     return {

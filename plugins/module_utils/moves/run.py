@@ -26,7 +26,7 @@ from .machine import Machine
 from .names import lease_name, successor_of
 from .order import Order, Report, Settings
 from .plan import Plan, make_plan
-from .recovery import describe_recovery, finish_all, machine_for, recover, unfinished
+from .recovery import describe_recovery, finish_all, machine_for, recover, settle, unfinished
 from .scene import Step
 
 __all__ = ["carry_out", "recover"]
@@ -50,7 +50,9 @@ def carry_out(api: Api, order: Order, settings: Settings) -> Report:
             ]
             report.changed = True
         elif interrupted is not None:
-            _repair(api, settings, interrupted, report)
+            recovered = settle(api, interrupted, settings)
+            report.recovered += recovered
+            report.changed = report.changed or bool(recovered)
             continue
         if pod is None:
             raise _not_found(order)
@@ -109,23 +111,6 @@ def _interrupted(api: Api, order: Order, pod: Optional[Object]) -> Optional[Obje
         if meta(lease)["name"] in locks or any(e.pod in names for e in decode(lease)):
             return lease
     return None
-
-
-def _repair(api: Api, settings: Settings, lease: Object, report: Report) -> None:
-    """Wait for a live run to end, or take a dead one over and finish or undo its moves."""
-    lock = Lock(
-        api,
-        settings.clock,
-        settings.holder,
-        meta(lease)["namespace"],
-        meta(lease)["name"],
-        settings.lock_duration,
-    )
-    if lock.acquire([], settings.deadline):
-        lock.release()
-        return
-    report.recovered += finish_all(api, lock, settings)
-    report.changed = True
 
 
 def _execute(api: Api, settings: Settings, plan: Plan, report: Report) -> bool:
