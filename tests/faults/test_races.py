@@ -51,7 +51,7 @@ def test_two_pods_of_one_deployment_at_once_are_both_moved(world: World, tmp_pat
         results = [run.finish() for run in runs]
         assert [result["changed"] for result in results] == [True, True], results
         after = world.wait_idle(2)
-        verdicts.assert_never_short(referee.history(), "web", 2)
+        verdicts.assert_never_short(referee.history(), "web", 2, owned=True)
     assert {pod["spec"]["nodeName"] for pod in after} == {node}
     assert {label(pod, verdicts.MOVED_FROM_UID) for pod in after} == uids(pods)
     assert verdicts.leftovers(world.kube, world.namespace) == []
@@ -82,7 +82,7 @@ def test_a_budget_at_its_limit_is_kept_because_the_replacement_counts(
         result = run.finish()
         assert result["changed"], f"{result}\n{run}"
         verdicts.assert_moved_once(pods, world.wait_idle(2), pods[0], node)
-        verdicts.assert_never_short(referee.history(), "web", 2)
+        verdicts.assert_never_short(referee.history(), "web", 2, owned=True)
 
 
 @pytest.mark.parametrize("strategy", ["recreate", "surge"])

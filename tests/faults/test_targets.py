@@ -16,7 +16,7 @@ from tests.cluster.kube import ApiError, Kube, Object
 from tests.cluster.nodes import create_nodes, node, usable
 from tests.faults import verdicts, workloads
 from tests.faults.cases import REPLICAS
-from tests.faults.referee import alive, watching
+from tests.faults.referee import alive, label, watching
 from tests.faults.world import Run, World, creates
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
@@ -140,7 +140,7 @@ def _assert_rolled_back(world: World, pods: list[Object], run: Run, result: Obje
 
 
 def _is_web(pod: Object) -> bool:
-    return bool(pod["metadata"]["labels"]["app"] == "web")
+    return label(pod, "app") == "web"
 
 
 def test_a_target_that_breaks_down_under_a_starting_replacement_is_rolled_back(
@@ -232,7 +232,10 @@ def let_the_third_pod_go(world: World, pods: list[Object]) -> None:
     home, old = pods[0]["spec"]["nodeName"], pods[0]["metadata"]["uid"]
 
     def back(found: list[Object]) -> bool:
-        return any(p["spec"].get("nodeName") == home and p["metadata"]["uid"] != old for p in found)
+        new = [p for p in found if p["metadata"]["uid"] != old]
+        # its kubelet has begun: until then it would overwrite what is patched here
+        begun = [p for p in new if p["status"].get("containerStatuses")]
+        return any(p["spec"].get("nodeName") == home for p in begun)
 
     world.wait_pods("the pod that was put back", back)
     ready = {"type": "Ready", "status": "True"}

@@ -145,7 +145,9 @@ def test_a_cost_that_its_user_changed_meanwhile_is_left_alone(tmp_path: Path) ->
 
 
 def test_hand_over_is_one_write(tmp_path: Path) -> None:
-    moving = machine(tmp_path, replacement())
+    tied = replacement()
+    tied["metadata"]["ownerReferences"] = [{"kind": "Lease", "name": "l", "uid": "u"}]
+    moving = machine(tmp_path, tied)
     act(moving, "hand_over")
     now = found(moving, FIRST)
     assert now["labels"]["tier"] == "front"

@@ -228,7 +228,8 @@ class World(FakeApi):
             labels = pod["metadata"].get("labels") or {}
             orphan = controller_ref(pod) is None and not is_terminating(pod)
             if orphan and not is_terminal(pod) and matches_labels(wanted, labels):
-                adopted = {"metadata": {"ownerReferences": [reference(owner)]}}
+                owners = [*(pod["metadata"].get("ownerReferences") or []), reference(owner)]
+                adopted = {"metadata": {"ownerReferences": owners}}
                 self.change(POD, pod["metadata"]["name"], NS, adopted)
                 return True
         mine = active_pods(self.pods(), owner["metadata"]["uid"])
