@@ -35,6 +35,7 @@ Right = Tuple[str, Kind, str]  # verb, kind, subresource
 Call = Tuple[str, str, str]  # verb, API group, resource or resource/subresource
 
 _ON_PODS: Tuple[Right, ...] = (
+    ("watch", POD, ""),
     ("create", POD, ""),
     ("patch", POD, ""),
     ("delete", POD, ""),
@@ -43,13 +44,14 @@ _ON_PODS: Tuple[Right, ...] = (
     ("patch", LEASE, ""),
     ("delete", LEASE, ""),
     ("list", PDB, ""),
+    ("watch", PDB, ""),
 )
 _ON_SECRETS: Tuple[Right, ...] = tuple(
     (v, SECRET, "") for v in ("create", "get", "patch", "delete")
 )
 # What a strategy cannot do without: its preflight asks for each of these.
 RIGHTS: Dict[str, Tuple[Right, ...]] = {
-    "adopt": (*_ON_PODS, ("list", ENDPOINT_SLICE, "")),
+    "adopt": (*_ON_PODS, ("list", ENDPOINT_SLICE, ""), ("watch", ENDPOINT_SLICE, "")),
     "recreate": (*_ON_PODS, *_ON_SECRETS),
     "surge": _ON_PODS,
 }
@@ -60,8 +62,8 @@ def _reads(verbs: str, *kinds: Kind) -> Tuple[Right, ...]:
 
 
 _COMMON = (
-    *_reads("get list watch", POD, LEASE),
-    *_reads("watch", PDB),
+    *_reads("get list", POD),
+    *_reads("get list watch", LEASE),
     *_reads("get", NODE, PVC, PV),
     ("create", ACCESS_REVIEW, ""),
 )
@@ -69,7 +71,6 @@ _OF_CONTROLLERS = (
     *_reads("get watch", DEPLOYMENT),
     *_reads("get list", REPLICA_SET, REPLICATION_CONTROLLER),
     *_reads("list", STATEFUL_SET, DAEMON_SET, JOB, SERVICE, NETWORK_POLICY),
-    *_reads("watch", ENDPOINT_SLICE),
 )
 _READS: Dict[str, Tuple[Right, ...]] = {
     "adopt": (*_COMMON, *_OF_CONTROLLERS),
