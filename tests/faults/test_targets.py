@@ -98,7 +98,7 @@ def test_a_bad_target_is_refused_before_the_first_write(
     trouble: str, target: str, world: World
 ) -> None:
     """With the code that says why, for a run and for check mode alike."""
-    happen, code, _ = TROUBLES[trouble]
+    happen, code, _during = TROUBLES[trouble]
     pods = workload(world)
     happen(world.kube, target)
     run = world.move(pods[0]["metadata"]["name"], target).start()
@@ -113,7 +113,7 @@ def test_a_target_that_turns_bad_meanwhile_is_rolled_back(
     trouble: str, target: str, world: World, tmp_path: Path
 ) -> None:
     """The replacement cannot start there: the old pod serves on, and nothing is left."""
-    happen, _, code = TROUBLES[trouble]
+    happen, _before, code = TROUBLES[trouble]
     pods = workload(world)
     with watching(world.cluster.kubeconfig, world.namespace, tmp_path) as referee:
         run = world.move(pods[0]["metadata"]["name"], target, wait_timeout=20)
@@ -245,18 +245,22 @@ def let_the_third_pod_go(world: World, pods: list[Object]) -> None:
     )
 
 
+def counted(world: World, pods: int) -> None:
+    """Wait until the quota has counted so many pods; it lags behind when it is new."""
+    world.kube.wait(
+        "ResourceQuota",
+        "pods",
+        lambda quota: quota.get("status", {}).get("used") == {"pods": str(pods)},
+        world.namespace,
+    )
+
+
 def test_a_full_quota_is_refused_by_a_dry_run(world: World) -> None:
     """QuotaExceeded before the first write: there is no room for the replacement."""
     world.create(workloads.deployment(REPLICAS))
     pods = world.ready(REPLICAS)
     world.create(workloads.quota(REPLICAS))
-    counted = {"pods": str(REPLICAS)}
-    world.kube.wait(
-        "ResourceQuota",
-        "pods",
-        lambda q: q.get("status", {}).get("used") == counted,
-        world.namespace,
-    )
+    counted(world, REPLICAS)
     run = world.move(pods[0]["metadata"]["name"], world.elsewhere(*pods)).start()
     result = run.finish()
     assert result["error"]["code"] == "QuotaExceeded", result
@@ -268,6 +272,7 @@ def test_a_quota_that_fills_up_meanwhile_is_rolled_back(world: World) -> None:
     """Somebody else takes the last pod between the plan and the replacement."""
     world.create(workloads.deployment(REPLICAS), workloads.quota(REPLICAS + 1))
     pods = world.ready(REPLICAS)
+    counted(world, REPLICAS)
     run = world.move(pods[0]["metadata"]["name"], world.elsewhere(*pods))
     held = run.proxy.hold(creates("pods"))
     run.start()
@@ -275,6 +280,7 @@ def test_a_quota_that_fills_up_meanwhile_is_rolled_back(world: World) -> None:
     other = workloads.pod("other")
     other["metadata"]["labels"] = {"app": "other"}
     world.create(other)
+    counted(world, REPLICAS + 1)
     held.release()
     result = run.finish()
     assert result["error"]["code"] == "QuotaExceeded", result

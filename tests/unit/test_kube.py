@@ -66,7 +66,7 @@ def raised(answer: Answer) -> ApiError:
 )
 def test_a_status_is_an_error_of_its_kind(status: int, reason: str, kind: type[ApiError]) -> None:
     err = raised(Answer(status, {"reason": reason, "message": "the message"}))
-    assert type(err) is kind
+    assert err.__class__ is kind
     assert (err.status, err.reason, err.message) == (status, reason, "the message")
     assert err.request == "pods create"
 
