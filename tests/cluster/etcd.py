@@ -61,9 +61,33 @@ class Etcd:
             self._post("txn", {"success": steps[begin : begin + TRANSACTION]})
 
 
-def save(etcd: Etcd, path: Path) -> None:
-    """Keep what an empty cluster holds."""
-    path.write_text(json.dumps(_lasting(etcd.all())), encoding="utf-8")
+def save(etcd: Etcd, path: Path, *, timeout: float = 60.0) -> None:
+    """Keep what an empty cluster holds, once its controllers have made all that belongs to it.
+
+    Kept too early, a reset would for ever remove what the controllers make anew.
+    """
+    deadline = time.monotonic() + timeout
+    quiet_since, last = time.monotonic(), _lasting(etcd.all())
+    while not _furnished(last) or time.monotonic() - quiet_since < QUIET:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the controllers of the new cluster do not come to rest")
+        time.sleep(0.03)
+        found = _lasting(etcd.all())
+        if found != last:
+            quiet_since, last = time.monotonic(), found
+    path.write_text(json.dumps(last), encoding="utf-8")
+
+
+def _furnished(objects: dict[str, str]) -> bool:
+    """Every namespace has its service account and its root certificate, roles are aggregated."""
+    names = [key.rpartition("/")[2] for key in objects if key.startswith(ROOT + "namespaces/")]
+    expected = [
+        f"{ROOT}{kind}"
+        for name in names
+        for kind in (f"serviceaccounts/{name}/default", f"configmaps/{name}/kube-root-ca.crt")
+    ]
+    system = {"default", "kube-node-lease", "kube-public", "kube-system"}
+    return system <= set(names) and objects.keys() >= set(expected)
 
 
 def restore(etcd: Etcd, path: Path, *, timeout: float = 20.0) -> int:
