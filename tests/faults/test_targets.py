@@ -270,8 +270,10 @@ def test_a_full_quota_is_refused_by_a_dry_run(world: World) -> None:
 
 def test_a_quota_that_fills_up_meanwhile_is_rolled_back(world: World) -> None:
     """Somebody else takes the last pod between the plan and the replacement."""
-    world.create(workloads.deployment(REPLICAS), workloads.quota(REPLICAS + 1))
+    world.create(workloads.deployment(REPLICAS))
     pods = world.ready(REPLICAS)
+    # a quota that is made while pods are may count some of them minutes later only
+    world.create(workloads.quota(REPLICAS + 1))
     counted(world, REPLICAS)
     run = world.move(pods[0]["metadata"]["name"], world.elsewhere(*pods))
     held = run.proxy.hold(creates("pods"))
