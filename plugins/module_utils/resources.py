@@ -55,6 +55,8 @@ NODE = Kind("Node", "v1", "nodes", namespaced=False)
 NAMESPACE = Kind("Namespace", "v1", "namespaces", namespaced=False)
 SECRET = Kind("Secret", "v1", "secrets")
 EVENT = Kind("Event", "v1", "events")
+CONFIG_MAP = Kind("ConfigMap", "v1", "configmaps")
+RESOURCE_QUOTA = Kind("ResourceQuota", "v1", "resourcequotas")
 SERVICE = Kind("Service", "v1", "services")
 PVC = Kind("PersistentVolumeClaim", "v1", "persistentvolumeclaims")
 PV = Kind("PersistentVolume", "v1", "persistentvolumes", namespaced=False)
@@ -65,10 +67,34 @@ STATEFUL_SET = Kind("StatefulSet", "apps/v1", "statefulsets")
 DAEMON_SET = Kind("DaemonSet", "apps/v1", "daemonsets")
 JOB = Kind("Job", "batch/v1", "jobs")
 CRON_JOB = Kind("CronJob", "batch/v1", "cronjobs")
+CONTROLLER_REVISION = Kind("ControllerRevision", "apps/v1", "controllerrevisions")
+HPA = Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
+VOLUME_ATTACHMENT = Kind(
+    "VolumeAttachment", "storage.k8s.io/v1", "volumeattachments", namespaced=False
+)
 PDB = Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets")
 NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 LEASE = Kind("Lease", "coordination.k8s.io/v1", "leases")
 ENDPOINT_SLICE = Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
+_ADMISSION = "admissionregistration.k8s.io/v1"
+MUTATING_POLICY = Kind(
+    "MutatingAdmissionPolicy", _ADMISSION, "mutatingadmissionpolicies", namespaced=False
+)
+MUTATING_POLICY_BINDING = Kind(
+    "MutatingAdmissionPolicyBinding",
+    _ADMISSION,
+    "mutatingadmissionpolicybindings",
+    namespaced=False,
+)
+VALIDATING_POLICY = Kind(
+    "ValidatingAdmissionPolicy", _ADMISSION, "validatingadmissionpolicies", namespaced=False
+)
+VALIDATING_POLICY_BINDING = Kind(
+    "ValidatingAdmissionPolicyBinding",
+    _ADMISSION,
+    "validatingadmissionpolicybindings",
+    namespaced=False,
+)
 ACCESS_REVIEW = Kind(
     "SelfSubjectAccessReview",
     "authorization.k8s.io/v1",

@@ -11,6 +11,7 @@ the next look shows what is true.
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Optional, Tuple
 
 from ..api import Api
 from ..clock import Clock
@@ -19,6 +20,7 @@ from ..resources import POD
 from .machine import Machine
 from .scene import DONE, WAIT, Scene, Step
 
+RACED = "raced"
 MAX_LOST_REPLIES = 10
 MAX_RACES = 100
 
@@ -35,31 +37,43 @@ def drive(machine: Machine, api: Api, clock: Clock) -> Step:
 
 
 def _loop(machine: Machine, api: Api, clock: Clock) -> Step:
-    lost = races = 0
     while True:
-        try:
-            scene = machine.look()
-            step = machine.decide(scene)
-            if step.verb == DONE:
-                return step
-            # Between looking and writing: who was frozen before the look finds out here, who is
-            # frozen from here on writes with versions that the fence has outdated.
-            machine.lock.keep()
-            if step.verb == WAIT:
-                _wait(machine, api, clock, scene, step)
-            else:
-                machine.act(step.verb, scene, step)
-            lost = races = 0
-        except (Conflict, NotFound) as err:
-            races += 1
-            if races >= MAX_RACES:
-                text = "objects change faster than they can be written: %s" % err.message
-                raise _given_up("Conflict", text) from err
-        except OutcomeUnknown as err:
-            lost += 1
-            if lost >= MAX_LOST_REPLIES:
-                text = "the API server stopped answering writes: %s" % err.message
-                raise _given_up("OutcomeUnknown", text) from err
+        scene, step = advance(machine)
+        if step.verb == DONE:
+            return step
+        if step.verb == WAIT and scene is not None:
+            _wait(machine, api, clock, scene, step)
+
+
+def advance(machine: Machine) -> Tuple[Optional[Scene], Step]:
+    """Look, decide, act: one turn, without waiting. The step says what was done, or what for to
+    wait; the scene has the versions to wait from, and is None after a write that lost a race.
+    """
+    if machine.settings.stop():
+        machine.stop()
+    try:
+        scene = machine.look()
+        step = machine.decide(scene)
+        if step.verb == DONE:
+            return scene, step
+        # Between looking and writing: who was frozen before the look finds out here, who is
+        # frozen from here on writes with versions that the fence has outdated.
+        machine.lock.keep()
+        if step.verb != WAIT:
+            step = machine.act(step.verb, scene, step) or step
+        machine.lost = machine.races = 0
+        return scene, step
+    except (Conflict, NotFound) as err:
+        machine.races += 1
+        if machine.races >= MAX_RACES:
+            text = "objects change faster than they can be written: %s" % err.message
+            raise _given_up("Conflict", text) from err
+    except OutcomeUnknown as err:
+        machine.lost += 1
+        if machine.lost >= MAX_LOST_REPLIES:
+            text = "the API server stopped answering writes: %s" % err.message
+            raise _given_up("OutcomeUnknown", text) from err
+    return None, Step(RACED)
 
 
 def _given_up(code: str, text: str) -> PlacementError:

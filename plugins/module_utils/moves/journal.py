@@ -17,13 +17,15 @@ from ..errors import PlacementError
 from ..resources import annotation, describe
 from .names import JOURNAL
 
-SCHEMA = 1
+# 2: strategies shadow, replace, steer and evict, which version 1 would have taken for adopt.
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
 class Entry:
     """One move in progress. ``node`` is empty where the scheduler chooses; ``cost`` is the old
-    pod's own deletion cost.
+    pod's own deletion cost; ``way`` is the mechanism inside a strategy, and ``until`` the time
+    (RFC 3339) at which something that it made lapses by itself.
     """
 
     id: str
@@ -42,6 +44,10 @@ class Entry:
     detach_value: str = ""
     cost: Optional[str] = None
     scheduler: str = ""
+    owner_api: str = ""
+    away: bool = False
+    way: str = ""
+    until: str = ""
     restoring: str = ""  # why a bare pod goes back to where it was; empty while it goes forward
 
     def going_back(self, why: str) -> Entry:

@@ -15,10 +15,11 @@ from .journal import Entry
 from .lock import Lock
 from .names import EPOCH
 from .order import Settings
-from .scene import DONE, Scene, Step
+from .scene import DONE, WAIT, Scene, Step
 from .vigil import Vigil
 
 Metadata = Dict[str, Any]
+EVACUATION = "evacuation"
 
 
 class Machine(ABC):
@@ -39,11 +40,20 @@ class Machine(ABC):
         self.namespace = lock.namespace
         self.selector = ""
         self.fields = ""
-        self.vigil = Vigil(settings.clock, entry.node, settings.soak)
+        self.vigil = self.new_vigil(settings.soak)
         self.failure: Optional[Step] = None
+        self.blocked: Optional[Step] = None  # what the last eviction was told to wait for
         self.replacement: Optional[Object] = None
         self.warnings: List[str] = []
+        self.details: Metadata = {}  # more of the move, for the report
         self.attempt = 0
+        self.lost = 0  # replies in a row
+        self.races = 0  # in a row
+
+    def new_vigil(self, soak: float) -> Vigil:
+        """Watch over a replacement, which must be Ready for ``soak`` seconds."""
+        avoid = self.entry.from_node if self.entry.away else ""
+        return Vigil(self.settings.clock, self.entry.node, soak, avoid=avoid)
 
     @abstractmethod
     def look(self) -> Scene:
@@ -53,9 +63,15 @@ class Machine(ABC):
     def decide(self, scene: Scene) -> Step:
         """The next step, from what was seen and nothing else that a crash could take."""
 
-    def act(self, verb: str, scene: Scene, step: Step) -> None:
-        """Dispatch to the method ``do_<verb>``: one write each."""
-        getattr(self, "do_" + verb)(scene, step)
+    def act(self, verb: str, scene: Scene, step: Step) -> Optional[Step]:
+        """Dispatch to the method ``do_<verb>``: one write each; it may answer with a wait."""
+        waiting: Optional[Step] = getattr(self, "do_" + verb)(scene, step)
+        return waiting
+
+    def stop(self) -> None:
+        """The task was asked to end: back where that is still possible, else to the end."""
+        if self.failure is None:
+            self.failure = Step(DONE, "the task was cancelled", "Cancelled")
 
     def abandon(self) -> None:
         """Another run has the lock: forget it, and take back what only this run knows is stray."""
@@ -105,8 +121,12 @@ class Machine(ABC):
             resource_version=found["resourceVersion"],
         )
 
-    def evict_old(self, scene: Scene) -> str:
-        """Evict the old pod, guarded; a budget's "no" waits for a change and comes back as text."""
+    def evict_old(self, scene: Scene) -> Optional[Step]:
+        """Evict the old pod, guarded. A budget's "no" comes back as a wait for that budget.
+
+        So does the answer of an operator that moves the pod itself (KubeVirt; descheduler, KEP
+        1397): the eviction is in progress, and the pod goes when that is done.
+        """
         found = meta(scene.old or {})
         version = self.api.list(PDB, self.namespace)[1]
         self.lock.keep()
@@ -119,7 +139,9 @@ class Machine(ABC):
                 grace_period=self.settings.terminate_grace_period,
             )
         except TooManyRequests as err:
-            self.api.wait_change(PDB, self.namespace, resource_version=version, timeout=1.0)
-            return err.message
+            scene.versions[PDB.kind] = version
+            if EVACUATION in err.message.lower():
+                return Step(WAIT, err.message, "EvacuationTriggered", limit=5.0)
+            return Step(WAIT, err.message, "PdbBlocked", kind=PDB, limit=1.0)
         self.vigil.seen("terminating")
-        return ""
+        return None

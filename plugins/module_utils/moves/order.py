@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from ..clock import Clock, Deadline
 from .holder import Holder
@@ -14,10 +14,22 @@ from .holder import Holder
 Data = Dict[str, Any]
 
 
+def never() -> bool:
+    """Nobody asks this run to stop."""
+    return False
+
+
+def nobody(_event: Mapping[str, Any]) -> None:
+    """Nobody listens to what a run tells of its progress."""
+
+
 @dataclass(frozen=True)
 class Order:
     """Move pod ``name`` to ``node``; without a node, replace it wherever its scheduler puts the new
-    one.
+    one, and with ``away`` anywhere but where it is.
+
+    ``fallback: evict`` sends a pod that no lossless strategy can move through an eviction;
+    ``jobs`` says what happens to the pods of a Job: ``leave``, ``wait`` or ``evict``.
     """
 
     namespace: str
@@ -26,6 +38,9 @@ class Order:
     strategy: str = "auto"
     placement: str = "schedule"
     scheduler_name: Optional[str] = None
+    away: bool = False
+    fallback: str = "refuse"
+    jobs: str = "leave"
 
     def destination(self) -> str:
         """What the move's id is made of, beside the pod's uid."""
@@ -35,7 +50,8 @@ class Order:
 @dataclass(frozen=True)
 class Settings:
     """Limits and permissions of a run. Seconds are floats; ``own_pod`` is the pod that this process
-    runs in.
+    runs in; ``stop`` is asked between steps whether to come to an end; ``say`` is told of progress;
+    ``steer`` names how a StatefulSet's pod is brought to its node (see steering).
     """
 
     clock: Clock
@@ -53,6 +69,9 @@ class Settings:
     system_pods: bool = False
     terminate_grace_period: Optional[int] = None
     own_pod: Optional[Tuple[str, str]] = None
+    steer: str = "auto"
+    stop: Callable[[], bool] = never
+    say: Callable[[Mapping[str, Any]], None] = nobody
 
 
 @dataclass

@@ -12,7 +12,7 @@ anything is touched.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..api import Api, Object
 from ..errors import ApiError, NotFound, PlacementError, api_to_placement
@@ -30,12 +30,15 @@ from ..rules.selectors import matches_labels
 from ..workloads import Owner, deployment_of, owner_chain, rollout_in_progress
 from .adopt import REVISION
 from .calls import RIGHTS
+from .choice import EVICTABLE_INSTEAD, choose_strategy
 from .detach import choose_key, refuse_other_claimer
+from .estimate import expected_downtime, measured_startup
 from .journal import Entry
-from .manifest import differences, from_pod, from_template, own_cost
+from .manifest import differences, own_cost
 from .names import GOES_FIRST, move_id, replacement_name
 from .order import Order, Settings
-from .refusals import check_opt_out, check_state, check_volumes, choose_strategy, refuse
+from .refusals import check_opt_out, check_state, check_volumes, refuse
+from .strategies import DETACHING, REPLICATING, STRATEGIES
 
 
 @dataclass(frozen=True)
@@ -64,35 +67,63 @@ class Plan:
             "new_pod": meta(self.replacement)["name"],
             "owner": "%s/%s" % (entry.owner_kind, entry.owner_name) if entry.owner_kind else "",
             "pinned": bool(entry.node) and entry.placement == "schedule",
-            "loses_availability": entry.strategy == "recreate",
+            "loses_availability": STRATEGIES[entry.strategy].loses_availability,
+            "expected_downtime": expected_downtime(entry.strategy, self.pod),
         }
 
 
 def make_plan(api: Api, order: Order, settings: Settings, pod: Object) -> Plan:
     """Check everything about moving ``pod`` and say how; PlacementError with the first reason why
-    not.
+    not. With ``fallback: evict`` a workload that no lossless strategy can move is evicted.
     """
-    check_state(pod)
-    chain = owner_chain(api, pod)
-    strategy = choose_strategy(order, pod, chain)
-    check_opt_out(pod, chain, settings)
-    _check_downtime(pod, strategy, settings)
-    check_volumes(api, pod, settings, order.placement)
-    _check_rights(api, order.namespace, strategy, pod)
-    _check_budgets(api, pod)
-    owner = chain[0].obj if chain else None
-    entry = _entry(api, order, strategy, pod, chain)
-    if entry.deployment:
+    try:
+        return _plan(api, order, settings, pod)
+    except PlacementError as err:
+        instead = order.fallback == "evict" and order.strategy == "auto"
+        if not instead or err.code not in EVICTABLE_INSTEAD:
+            raise
+        plan = _plan(api, replace(order, strategy="evict"), settings, pod)
+        told = "%s is evicted, because %s" % (describe("Pod", pod), err.message)
+        return replace(plan, warnings=[*plan.warnings, told])
+
+
+def _plan(api: Api, order: Order, settings: Settings, pod: Object) -> Plan:
+    entry, owner = judge_move(api, order, settings, pod)
+    if entry.deployment and entry.strategy in REPLICATING:
         _await_rollout(api, settings, order.namespace, entry.deployment)
         # The rollout that was waited for may have taken the pod with it.
-        entry = _entry(api, order, strategy, _still_there(api, pod), owner_chain(api, pod))
-    body = _body(entry, pod, owner)
-    if owner is not None:
+        pod = _still_there(api, pod)
+        entry = _entry(api, order, entry.strategy, pod, owner_chain(api, pod))
+    strategy = STRATEGIES[entry.strategy]
+    if strategy.prepare is not None:
+        entry = strategy.prepare(api, order, settings, entry, pod, owner or {})
+    if strategy.body is None:
+        nothing = {"metadata": {"name": ""}, "spec": pod["spec"]}
+        return Plan(entry, pod, owner, nothing, _target_warnings(order, pod))
+    body = strategy.body(entry, pod, owner or {})
+    if entry.strategy in REPLICATING:
         refuse_other_claimer(api, order.namespace, entry.owner_uid, meta(body)["labels"])
     warnings = _check_target(api, order, settings, entry, body)
     created = _dry_run(api, body, order.namespace)
     _check_differences(settings, pod, created, owner is not None)
     return Plan(entry, pod, owner, created, warnings)
+
+
+def judge_move(
+    api: Api, order: Order, settings: Settings, pod: Object
+) -> Tuple[Entry, Optional[Object]]:
+    """How the pod would be moved, and its owner: every check that needs neither a target nor a dry
+    run. PlacementError with the first reason why not.
+    """
+    check_state(pod)
+    chain = owner_chain(api, pod)
+    strategy = choose_strategy(order, pod, chain, lambda: check_volumes(api, pod, settings))
+    check_opt_out(pod, chain, settings)
+    _check_budgets(api, pod)
+    entry = _entry(api, order, strategy, pod, chain)
+    _check_downtime(pod, entry.strategy, settings)
+    _check_rights(api, order.namespace, entry.strategy, pod)
+    return entry, chain[0].obj if chain else None
 
 
 def _still_there(api: Api, pod: Object) -> Object:
@@ -123,42 +154,54 @@ def _entry(api: Api, order: Order, strategy: str, pod: Object, chain: List[Owner
         # Our own mark on a pod without a journal: its Lease was deleted by hand in mid-move.
         cost=None if own_cost(pod) == GOES_FIRST else own_cost(pod),
         scheduler=order.scheduler_name or "",
+        away=order.away,
     )
-    if not chain or chain[0].obj is None:
+    if not chain:
         return entry
-    owner = chain[0]
-    key, value = choose_key(api, owner.kind, chain[0].obj)
-    above = deployment_of(chain)
+    owner, above = chain[0], deployment_of(chain)
     deployment = above.obj if above is not None else None
-    return replace(
+    entry = replace(
         entry,
         owner_kind=owner.kind,
         owner_name=owner.name,
         owner_uid=owner.uid,
+        owner_api=owner.api_version,
         deployment=above.name if above is not None else "",
         revision=annotation(deployment or {}, REVISION) or "",
-        detach_key=key,
-        detach_value=value,
     )
+    if strategy not in DETACHING or owner.obj is None:
+        return entry
+    try:
+        key, value = choose_key(api, owner.kind, owner.obj)
+    except PlacementError as err:
+        if err.code == "NoDetachKey" and strategy == "adopt" and order.strategy == "auto":
+            return replace(entry, strategy="shadow")
+        raise
+    return replace(entry, detach_key=key, detach_value=value)
 
 
-def _body(entry: Entry, pod: Object, owner: Optional[Object]) -> Object:
-    if owner is not None:
-        return from_template(owner, entry, pod, replacement_name(entry.owner_name, entry.id, 0))
-    if entry.strategy == "surge":
-        return from_pod(pod, entry, replacement_name(entry.pod, entry.id, 0))
-    return from_pod(pod, entry, entry.pod)
+def _target_warnings(order: Order, pod: Object) -> List[str]:
+    if not order.node:
+        return []
+    text = "%s is evicted, and where its controller's next pod goes is not in our hands"
+    return [text % describe("Pod", pod)]
 
 
 # ---- single checks
 
 
 def _check_downtime(pod: Object, strategy: str, settings: Settings) -> None:
-    if strategy == "recreate" and settings.max_downtime is not None and settings.max_downtime <= 0:
-        text = "strategy recreate stops the pod before it starts the new one"
-        raise refuse(
-            "DowntimeNotAllowed", pod, text, "Use strategy: surge, or allow some max_downtime."
-        )
+    limit = settings.max_downtime
+    if limit is not None and STRATEGIES[strategy].loses_availability:
+        needed = measured_startup(pod) or 0.0
+        if limit <= 0 or needed > limit:
+            text = "strategy %s stops the pod before it starts the new one, and its start took %.0fs"
+            raise refuse(
+                "DowntimeNotAllowed",
+                pod,
+                text % (strategy, needed),
+                "Allow a longer max_downtime; a bare pod can be moved with strategy: surge.",
+            )
     if strategy == "surge" and (pod["spec"].get("hostname") or pod["spec"].get("subdomain")):
         raise refuse(
             "NameMatters", pod, "the pod is reached by its host name", "Use strategy: recreate."

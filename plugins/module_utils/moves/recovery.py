@@ -12,37 +12,18 @@ from ..errors import Conflict, NotFound, PlacementError
 from ..resources import LEASE, POD, SECRET, label, meta, uid
 from ..rules.pod_state import is_terminating
 from ..workloads import known_kind
-from .adopt import Adopt
 from .engine import drive
 from .journal import Entry, decode
 from .lock import Lock
-from .machine import Machine
 from .names import EPOCH, MOVE, MOVE_ID
 from .order import Settings
-from .recreate import Recreate, saved_moves
-from .surge import Surge
+from .recreate import saved_moves
+from .strategies import machine_for
 
 FINISHED = "finished"
 ROLLED_BACK = "rolled_back"
 INTERRUPTED = "interrupted"
 IN_PROGRESS = "in_progress"
-
-
-def machine_for(
-    api: Api,
-    lock: Lock,
-    entry: Entry,
-    settings: Settings,
-    owner: Optional[Object],
-    *,
-    resume: bool = False,
-) -> Machine:
-    """The state machine of an entry's strategy."""
-    if entry.strategy == "recreate":
-        return Recreate(api, lock, entry, settings, resume=resume)
-    if entry.strategy == "surge":
-        return Surge(api, lock, entry, settings, resume=resume)
-    return Adopt(api, lock, entry, settings, owner or {}, resume=resume)
 
 
 def finish_all(api: Api, lock: Lock, settings: Settings) -> List[Dict[str, Any]]:
@@ -87,9 +68,8 @@ def describe_recovery(namespace: str, entry: Entry, outcome: str, code: str = ""
 
 
 def _owner(api: Api, namespace: str, entry: Entry) -> Optional[Object]:
-    kind = known_kind(
-        entry.owner_kind, "v1" if entry.owner_kind == "ReplicationController" else "apps/v1"
-    )
+    core = entry.owner_kind == "ReplicationController"
+    kind = known_kind(entry.owner_kind, entry.owner_api or ("v1" if core else "apps/v1"))
     if kind is None:
         return None
     try:

@@ -121,9 +121,9 @@ class Recreate(Machine):
         if scene.secret is None or not self._is_journal(scene.secret, old):
             return Step("save")
         if self.settings.deadline.passed():
-            self.failure = Step(
-                DONE, "not begun within %ss" % self.settings.deadline.seconds, "Timeout"
-            )
+            late = Step(WAIT, "not begun within %ss" % self.settings.deadline.seconds, "Timeout")
+            why = self.blocked or late
+            self.failure = Step(DONE, why.why, why.code)
             return self._undone(scene)
         return Step("evict")
 
@@ -261,11 +261,10 @@ class Recreate(Machine):
         }
         self.api.create(SECRET, body, self.namespace)
 
-    def do_evict(self, scene: Scene, _step: Step) -> None:
+    def do_evict(self, scene: Scene, _step: Step) -> Optional[Step]:
         """The old pod goes; its manifest is safe."""
-        blocked = self.evict_old(scene)
-        if blocked and self.deadline.passed():
-            self.failure = Step(DONE, blocked, "PdbBlocked")
+        self.blocked = self.evict_old(scene)
+        return self.blocked
 
     def do_create(self, scene: Scene, _step: Step) -> None:
         saved = self._saved(scene.secret or {})

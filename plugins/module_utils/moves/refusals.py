@@ -7,14 +7,13 @@ instead.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping
 
 from ..api import Api, Object
 from ..errors import NotFound, PlacementError
 from ..resources import PVC, annotation, describe, meta
 from ..rules.pod_state import (
     has_resource_claims,
-    is_mirror,
     is_running,
     is_system_critical,
     is_terminal,
@@ -22,11 +21,8 @@ from ..rules.pod_state import (
 )
 from ..workloads import Owner
 from .names import DO_NOT_MOVE
-from .order import Order, Settings
+from .order import Settings
 
-MOVABLE_OWNERS = ("ReplicaSet", "ReplicationController")
-STRATEGIES: Mapping[str, Sequence[str]] = {"bare": ("recreate", "surge"), "owned": ("adopt",)}
-LATER_STRATEGIES = ("shadow", "replace", "steer")
 # Volume types that attach to one node at a time, used without a claim.
 _ONE_NODE_VOLUMES = (
     "awsElasticBlockStore",
@@ -38,6 +34,8 @@ _ONE_NODE_VOLUMES = (
     "fc",
     "rbd",
 )
+SHARED, ONE_NODE, ONE_POD = "shared", "one_node", "one_pod"
+_ORDER = (SHARED, ONE_NODE, ONE_POD)
 _SHARED_MODES = {"ReadWriteMany", "ReadOnlyMany"}
 
 
@@ -93,86 +91,11 @@ def _opt_outs() -> Dict[str, str]:
     }
 
 
-def choose_strategy(order: Order, pod: Object, chain: List[Owner]) -> str:
-    """The strategy for this kind of pod, or ``OwnerUnsupported``, ``OwnerGone``,
-    ``StrategyUnavailable``.
-    """
-    if is_mirror(pod):
-        raise refuse(
-            "OwnerUnsupported: Node",
-            pod,
-            "a static pod belongs to its node",
-            "Move its manifest file.",
-        )
-    if order.strategy in LATER_STRATEGIES:
-        text = "strategy %s is not available in this version" % order.strategy
-        raise refuse("StrategyUnavailable", pod, text, "Use strategy: auto.")
-    if not chain:
-        chosen = "recreate" if order.strategy == "auto" else order.strategy
-        return _known(chosen, "bare", pod)
-    for owner in chain:
-        if owner.resource is not None and owner.obj is None:
-            raise refuse(
-                "OwnerGone",
-                pod,
-                "%s %s is gone" % (owner.kind, owner.name),
-                "The garbage collector deletes this pod.",
-            )
-    owner = chain[0]
-    if owner.kind not in MOVABLE_OWNERS or owner.resource is None:
-        raise refuse(
-            "OwnerUnsupported: %s" % owner.kind, pod, _why_not(owner.kind), _instead(owner.kind)
-        )
-    if len(chain) > 1 and (chain[1].kind != "Deployment" or chain[1].resource is None):
-        text = "its ReplicaSet belongs to %s %s, which may route by labels" % (
-            chain[1].kind,
-            chain[1].name,
-        )
-        raise refuse(
-            "OwnerUnsupported: %s" % chain[1].kind,
-            pod,
-            text,
-            "Use that operator's own way of moving pods.",
-        )
-    return _known("adopt" if order.strategy == "auto" else order.strategy, "owned", pod)
+def check_volumes(api: Api, pod: Object, settings: Settings) -> str:
+    """How the pod's volumes attach: ``shared``, ``one_node`` or ``one_pod``.
 
-
-def _known(strategy: str, family: str, pod: Object) -> str:
-    if strategy not in STRATEGIES[family]:
-        text = "strategy %s does not fit %s pod" % (
-            strategy,
-            "a bare" if family == "bare" else "a controller's",
-        )
-        raise refuse(
-            "StrategyUnavailable",
-            pod,
-            text,
-            "Use one of %s, or auto." % ", ".join(STRATEGIES[family]),
-        )
-    return strategy
-
-
-def _why_not(kind: str) -> str:
-    reasons = {
-        "StatefulSet": "a StatefulSet's pod keeps its name, so it cannot run twice",
-        "DaemonSet": "a DaemonSet's pod belongs to its node",
-        "Job": "a Job counts its pods",
-    }
-    return reasons.get(kind, "controllers of kind %s are not known here" % kind)
-
-
-def _instead(kind: str) -> str:
-    hints = {
-        "StatefulSet": "Cordon its node and delete the pod to have it placed anew.",
-        "DaemonSet": "Change the DaemonSet's node selector or tolerations.",
-        "Job": "Let the Job finish.",
-    }
-    return hints.get(kind, "Use the operator's own way of moving pods.")
-
-
-def check_volumes(api: Api, pod: Object, settings: Settings, placement: str) -> None:
-    """``LocalData``, ``VolumeSingleNode``, ``ClaimNotFound``, ``ResourceClaims``: what cannot be in
-    two places.
+    Raises ``LocalData`` for data that stays behind, ``ClaimNotFound``, and ``ResourceClaims`` for
+    devices.
     """
     if has_resource_claims(pod):
         raise refuse(
@@ -182,21 +105,22 @@ def check_volumes(api: Api, pod: Object, settings: Settings, placement: str) -> 
             "Delete the pod to have it placed anew.",
         )
     namespace = str(meta(pod)["namespace"])
+    found = SHARED
     for volume in pod["spec"].get("volumes") or []:
-        name = volume.get("name")
         if ("emptyDir" in volume or "ephemeral" in volume) and not settings.delete_emptydir_data:
-            text = "volume %s would lose its data" % name
+            text = "volume %s would lose its data" % volume.get("name")
             raise refuse(
                 "LocalData", pod, text, "Set delete_emptydir_data: true when the data may go."
             )
-        if any(kind in volume for kind in _ONE_NODE_VOLUMES):
-            raise _single_node(pod, "volume %s" % name)
         claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
         if claim:
-            _check_claim(api, pod, namespace, claim)
+            found = max(found, _attachment(api, pod, namespace, claim), key=_ORDER.index)
+        elif any(kind in volume for kind in _ONE_NODE_VOLUMES):
+            found = max(found, ONE_NODE, key=_ORDER.index)
+    return found
 
 
-def _check_claim(api: Api, pod: Object, namespace: str, claim: str) -> None:
+def _attachment(api: Api, pod: Object, namespace: str, claim: str) -> str:
     try:
         found = api.get(PVC, claim, namespace)
     except NotFound:
@@ -206,15 +130,6 @@ def _check_claim(api: Api, pod: Object, namespace: str, claim: str) -> None:
     modes = set(
         (found.get("status") or {}).get("accessModes") or found["spec"].get("accessModes") or []
     )
-    if not modes & _SHARED_MODES:
-        raise _single_node(pod, "claim %s (%s)" % (claim, ", ".join(sorted(modes))))
-
-
-def _single_node(pod: Object, what: str) -> PlacementError:
-    text = "%s attaches to one node at a time" % what
-    return refuse(
-        "VolumeSingleNode",
-        pod,
-        text,
-        "Only pods without such volumes can be moved; delete the pod to have it placed anew.",
-    )
+    if modes & _SHARED_MODES:
+        return SHARED
+    return ONE_POD if modes == {"ReadWriteOncePod"} else ONE_NODE

@@ -26,8 +26,9 @@ from .machine import Machine
 from .names import lease_name, successor_of
 from .order import Order, Report, Settings
 from .plan import Plan, make_plan
-from .recovery import describe_recovery, finish_all, machine_for, recover, settle, unfinished
+from .recovery import describe_recovery, finish_all, recover, settle, unfinished
 from .scene import Step
+from .strategies import machine_for
 
 __all__ = ["carry_out", "recover"]
 MAX_ROUNDS = 20
@@ -192,6 +193,7 @@ def _hint(code: str) -> str:
         "OwnerGone": "The workload was deleted meanwhile; there is nothing to move.",
         "RolloutInProgress": "Run the task again when the rollout is complete.",
         "WorkloadNotReady": "All pods of the workload must be Ready first; look at the others.",
+        "Cancelled": "Run the task again to go on.",
         "PdbBlocked": "The budget refuses even with the replacement counted; see its other pods.",
         "ReplacementDiffers": "Set accept_differences: true when the new pod is what you want.",
         "NotScheduled": "Check that a scheduler of that name runs.",
@@ -244,6 +246,7 @@ def _moved(machine: Machine, entry: Entry, namespace: str) -> Dict[str, Any]:
     ready, stopping = times.get("ready"), times.get("terminating", times.get("gone"))
     downtime = max(0.0, ready - stopping) if ready is not None and stopping is not None else 0.0
     return {
+        **machine.details,
         "namespace": namespace,
         "pod": entry.pod,
         "uid": entry.pod_uid,

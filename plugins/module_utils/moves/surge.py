@@ -117,9 +117,9 @@ class Surge(Machine):
         self.patch_pod(scene.new, {"ownerReferences": None})
         self.vigil.seen("handed over")
 
-    def do_evict(self, scene: Scene, _step: Step) -> None:
+    def do_evict(self, scene: Scene, _step: Step) -> Optional[Step]:
         """The old pod goes; a budget may hold it up until the deadline."""
-        self.evict_old(scene)
+        return self.evict_old(scene)
 
     def do_roll_back(self, scene: Scene, step: Step) -> None:
         """The old pod serves on; the replacement goes."""

@@ -47,9 +47,10 @@ class Verdict:
 class Vigil:
     """Timers for one replacement, all on the monotonic clock of this process."""
 
-    def __init__(self, clock: Clock, node: str, soak: float) -> None:
+    def __init__(self, clock: Clock, node: str, soak: float, *, avoid: str = "") -> None:
         self.clock = clock
         self.node = node
+        self.avoid = avoid  # the node that the replacement must not be on
         self.soak = soak
         self.times: Dict[str, float] = {}
         self._pod_uid = ""
@@ -79,6 +80,9 @@ class Vigil:
                 code="WrongNode",
                 why="the scheduler chose %s instead of %s" % (pod["spec"]["nodeName"], self.node),
             )
+        if self.avoid and pod["spec"]["nodeName"] == self.avoid:
+            why = "the scheduler chose %s again" % self.avoid
+            return Verdict(code="WrongNode", why=why)
         if is_ready(pod):
             return self._soaking()
         self.times.pop("ready", None)
@@ -104,6 +108,9 @@ class Vigil:
         now = self.clock.monotonic()
         if is_unschedulable(pod):
             waited = now - self.seen("unschedulable")
+            if self.avoid:  # any other node will do: room may come
+                why = _condition_message(pod, "PodScheduled")
+                return Verdict(why=why, limit=5.0, late="Unschedulable")
             if waited >= UNSCHEDULABLE_SECONDS:
                 return Verdict(code="Unschedulable", why=_condition_message(pod, "PodScheduled"))
             return Verdict(

@@ -12,12 +12,10 @@ import pytest
 from ansible_collections.podplacement.core.plugins.module_utils.errors import PlacementError
 from ansible_collections.podplacement.core.plugins.module_utils.moves.holder import Holder
 from ansible_collections.podplacement.core.plugins.module_utils.moves.names import DO_NOT_MOVE
-from ansible_collections.podplacement.core.plugins.module_utils.moves.order import Order
 from ansible_collections.podplacement.core.plugins.module_utils.moves.refusals import (
     check_opt_out,
     check_state,
     check_volumes,
-    choose_strategy,
 )
 from ansible_collections.podplacement.core.plugins.module_utils.workloads import Owner
 from tests.unit.fake_api import FakeApi, VirtualClock
@@ -68,6 +66,12 @@ def test_a_running_pod_may_move_ready_or_not(ready: bool) -> None:
 
 # ---- opt-outs
 
+
+def link(obj: Object, *, gone: bool = False) -> Owner:
+    found = obj["metadata"]
+    return Owner(obj["kind"], obj["apiVersion"], found["name"], found["uid"], None if gone else obj)
+
+
 OPT_OUTS = {
     DO_NOT_MOVE: "true",
     "karpenter.sh/do-not-disrupt": "true",
@@ -115,94 +119,12 @@ def test_the_pod_that_this_task_runs_in_stays_whatever_one_says() -> None:
     check_opt_out(pod("old"), [], options(own_pod=("elsewhere", "old")))
 
 
-# ---- strategy
-
-
-def link(obj: Object, *, gone: bool = False) -> Owner:
-    found = obj["metadata"]
-    return Owner(obj["kind"], obj["apiVersion"], found["name"], found["uid"], None if gone else obj)
-
-
-def chosen(strategy: str, *chain: Owner, old: Object | None = None) -> str:
-    order = Order(NS, "old", "b", strategy)
-    return choose_strategy(order, old or pod("old"), list(chain))
-
-
-ABOVE = deployment()
-OF_DEPLOYMENT = (link(controller(above=ABOVE)), link(ABOVE))
-BARE_RS = (link(controller()),)
-BARE_RC = (link(controller("ReplicationController")),)
-
-
-@pytest.mark.parametrize("chain", [OF_DEPLOYMENT, BARE_RS, BARE_RC])
-@pytest.mark.parametrize("strategy", ["auto", "adopt"])
-def test_a_controllers_pod_is_adopted(chain: tuple[Owner, ...], strategy: str) -> None:
-    assert chosen(strategy, *chain) == "adopt"
-
-
-@pytest.mark.parametrize(
-    ("asked", "got"), [("auto", "recreate"), ("recreate", "recreate"), ("surge", "surge")]
-)
-def test_a_bare_pod_is_recreated_or_surged(asked: str, got: str) -> None:
-    assert chosen(asked) == got
-
-
-@pytest.mark.parametrize(
-    ("asked", "chain"),
-    [
-        ("adopt", ()),
-        ("recreate", BARE_RS),
-        ("surge", OF_DEPLOYMENT),
-        ("shadow", BARE_RS),
-        ("replace", BARE_RS),
-        ("steer", ()),
-    ],
-)
-def test_a_strategy_of_the_other_family_or_of_later_is_refused(
-    asked: str, chain: tuple[Owner, ...]
-) -> None:
-    assert code_of(chosen, asked, *chain) == "StrategyUnavailable"
-
-
-@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet", "Job"])
-def test_controllers_whose_pods_do_not_move(kind: str) -> None:
-    assert code_of(chosen, "auto", link(controller(kind))) == f"OwnerUnsupported: {kind}"
-
-
-@pytest.mark.parametrize("name", ["CloneSet", "ReplicaSet", "Deployment"])
-def test_a_controller_of_another_api_group(name: str) -> None:
-    alien = Owner(name, "example.org/v1", "x", "u")
-    assert code_of(chosen, "auto", alien) == f"OwnerUnsupported: {name}"
-
-
-@pytest.mark.parametrize("name", ["Rollout", "Deployment"])
-def test_a_replica_set_of_another_operator(name: str) -> None:
-    rollout = Owner(name, "argoproj.io/v1alpha1", "x", "u")
-    assert code_of(chosen, "auto", BARE_RS[0], rollout) == f"OwnerUnsupported: {name}"
-
-
-def test_an_owner_that_is_gone() -> None:
-    assert code_of(chosen, "auto", link(controller(), gone=True)) == "OwnerGone"
-
-
-def test_a_deployment_that_is_gone() -> None:
-    """Its ReplicaSet is still there, but the garbage collector is on its way."""
-    assert code_of(chosen, "auto", OF_DEPLOYMENT[0], link(ABOVE, gone=True)) == "OwnerGone"
-
-
-def test_a_static_pod_belongs_to_its_node() -> None:
-    old = pod("old", annotations={"kubernetes.io/config.mirror": "x"})
-    with pytest.raises(PlacementError) as caught:
-        chosen("auto", old=old)
-    assert caught.value.code == "OwnerUnsupported: Node"
-
-
 # ---- volumes
 
 
 def volumes(*found: Object, objects: tuple[Object, ...] = (), **more: Any) -> Any:
     old = pod("old", volumes=list(found))
-    return check_volumes(FakeApi(*objects), old, options(**more), "schedule")
+    return check_volumes(FakeApi(*objects), old, options(**more))
 
 
 def claim(*modes: str, actual: tuple[str, ...] = ()) -> Object:
@@ -225,18 +147,29 @@ def test_local_data_goes_only_by_explicit_option(kind: str) -> None:
     volumes({"name": "v", kind: {}}, delete_emptydir_data=True)
 
 
-@pytest.mark.parametrize("mode", ["ReadWriteOnce", "ReadWriteOncePod"])
-def test_a_claim_for_one_node_is_refused(mode: str) -> None:
-    assert code_of(lambda: volumes(MOUNT, objects=(claim(mode),))) == "VolumeSingleNode"
-
-
-@pytest.mark.parametrize("mode", ["ReadWriteMany", "ReadOnlyMany"])
-def test_a_claim_for_many_nodes_passes(mode: str) -> None:
-    volumes(MOUNT, objects=(claim(mode),))
+@pytest.mark.parametrize(
+    ("modes", "attachment"),
+    [
+        (("ReadWriteMany",), "shared"),
+        (("ReadOnlyMany",), "shared"),
+        (("ReadWriteOnce", "ReadOnlyMany"), "shared"),
+        (("ReadWriteOnce",), "one_node"),
+        (("ReadWriteOncePod",), "one_pod"),
+    ],
+)
+def test_how_a_claim_attaches(modes: tuple[str, ...], attachment: str) -> None:
+    assert volumes(MOUNT, objects=(claim(*modes),)) == attachment
 
 
 def test_what_the_volume_can_counts_more_than_what_was_asked_for() -> None:
-    volumes(MOUNT, objects=(claim("ReadWriteOnce", actual=("ReadWriteMany",)),))
+    found = volumes(MOUNT, objects=(claim("ReadWriteOnce", actual=("ReadWriteMany",)),))
+    assert found == "shared"
+
+
+def test_the_strictest_volume_counts() -> None:
+    disk = {"name": "disk", "iscsi": {}}
+    assert volumes(disk, MOUNT, objects=(claim("ReadWriteMany"),)) == "one_node"
+    assert volumes(MOUNT, disk, objects=(claim("ReadWriteOncePod"),)) == "one_pod"
 
 
 def test_a_claim_that_does_not_exist() -> None:
@@ -244,16 +177,16 @@ def test_a_claim_that_does_not_exist() -> None:
 
 
 @pytest.mark.parametrize("kind", ["awsElasticBlockStore", "iscsi", "rbd"])
-def test_a_disk_without_a_claim_is_refused(kind: str) -> None:
-    assert code_of(lambda: volumes({"name": "v", kind: {}})) == "VolumeSingleNode"
+def test_a_disk_without_a_claim_is_on_one_node(kind: str) -> None:
+    assert volumes({"name": "v", kind: {}}) == "one_node"
 
 
 @pytest.mark.parametrize("kind", ["configMap", "secret", "projected", "hostPath", "nfs"])
 def test_volumes_that_are_the_same_everywhere_pass(kind: str) -> None:
-    volumes({"name": "v", kind: {}})
+    assert volumes({"name": "v", kind: {}}) == "shared"
 
 
 def test_devices_are_not_moved() -> None:
     old = pod("old", resourceClaims=[{"name": "gpu"}])
-    code = code_of(check_volumes, FakeApi(), old, options(), "schedule")
+    code = code_of(check_volumes, FakeApi(), old, options())
     assert code == "ResourceClaims"
