@@ -11,23 +11,30 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import module_start
+from bench import module_start, moves, plan
 
-BENCHES: dict[str, Callable[[], dict[str, object]]] = {"module_start": module_start.measure}
+BENCHES: dict[str, Callable[..., dict[str, object]]] = {
+    "module_start": module_start.measure,
+    "moves": moves.measure,
+    "plan": plan.measure,
+}
 RESULTS = Path(__file__).resolve().parents[1] / ".artifacts" / "bench"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
-    names = parser.parse_args().names or list(BENCHES)
+    options, rest = parser.parse_known_args()
+    names = options.names or list(BENCHES)
     unknown = sorted(set(names) - set(BENCHES))
     if unknown:
         parser.error(f"no such bench: {', '.join(unknown)}")
+    if rest and names != ["moves"]:
+        parser.error(f"options are for one bench that has some: {' '.join(rest)}")
     RESULTS.mkdir(parents=True, exist_ok=True)
     met = True
     for name in names:
-        result = BENCHES[name]()
+        result = BENCHES[name](rest) if rest else BENCHES[name]()
         met = met and bool(result["met"])
         path = RESULTS / f"{name}.json"
         path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -105,7 +105,7 @@ def kind() -> list[Part]:
     return [
         Part(
             "kind",
-            molecule("-s", "pod_bind", "-s", "pod_move"),
+            molecule("-s", "pod_bind", "-s", "pod_move", "-s", "pod_move_strategies"),
             env={"PODPLACEMENT_TEST_CLUSTER": "kind"},
             skip=why,
         )

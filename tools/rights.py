@@ -16,7 +16,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ansible_collections.podplacement.core.plugins.module_utils.binding import run as binding
+from ansible_collections.podplacement.core.plugins.module_utils.evacuation import (
+    calls as evacuation,
+)
 from ansible_collections.podplacement.core.plugins.module_utils.moves import calls as moves
+from ansible_collections.podplacement.core.plugins.module_utils.placement import run as placement
 from ansible_collections.podplacement.core.plugins.module_utils.scheduler_calls import API_CALLS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "rbac.md"
@@ -29,8 +33,15 @@ GRANTED_TO_ALL = "selfsubjectaccessreviews"
 MODULES: dict[str, set[Call]] = {
     "k8s_pod_bind": set(binding.API_CALLS),
     "k8s_pod_move, pods of controllers": set(moves.API_CALLS["adopt"]),
+    "k8s_pod_move, pods of controllers with strategy: shadow": set(moves.API_CALLS["shadow"]),
     "k8s_pod_move, bare pods": set(moves.API_CALLS["recreate"]),
     "k8s_pod_move, bare pods with strategy: surge": set(moves.API_CALLS["surge"]),
+    **{
+        "k8s_pod_move, StatefulSets with steer: %s" % way: set(moves.API_CALLS["steer, " + way])
+        for way in moves.WAY_RIGHTS
+    },
+    "k8s_node_evacuate": {call for s in moves.RIGHTS for call in evacuation.API_CALLS[s]},
+    "k8s_placement_info": set(placement.API_CALLS),
     **{module: set(calls) for module, calls in API_CALLS.items()},
 }
 

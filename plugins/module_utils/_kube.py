@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
+import threading
 from typing import Any, Dict, Generator, Iterator, Mapping, Optional, Tuple, Type
 
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
@@ -68,6 +69,7 @@ __all__ = ["AUTH_ARG_SPEC", "AnsibleK8SModule", "KubeApi", "connect"]
 
 VERSION = "0.1.0"
 CONNECT_SECONDS = 10.0
+CONNECTIONS = 64  # kept open: as many as requests can be under way at a time
 
 
 class HttpTransport:
@@ -79,6 +81,8 @@ class HttpTransport:
         self.answered = False
         self._headers = dict(headers)
         self._agent = "podplacement/%s (%s)" % (VERSION, agent)
+        self._asking = threading.Lock()
+        configuration.connection_pool_maxsize = CONNECTIONS
         self._pool = RESTClientObject(configuration).pool_manager
 
     def send(
@@ -132,6 +136,10 @@ class HttpTransport:
 
     def _all_headers(self, content_type: str) -> Any:
         """Asked for at each request: a token may have been refreshed."""
+        with self._asking:  # a plugin that gets tokens is not for threads
+            return self._made_headers(content_type)
+
+    def _made_headers(self, content_type: str) -> Any:
         headers = HTTPHeaderDict({"Accept": "application/json", "User-Agent": self._agent})
         if content_type:
             headers["Content-Type"] = content_type

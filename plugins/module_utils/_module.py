@@ -19,6 +19,7 @@ from .clock import Clock
 from .errors import ApiError, NotFound, PlacementError, api_to_placement
 from .resources import NAMESPACE, uid
 from .rules.model import MalformedObject
+from .stopping import STOP
 
 Result = Dict[str, Any]
 Logic = Callable[[Mapping[str, Any], KubeApi, Clock, bool], Result]
@@ -45,6 +46,30 @@ def validate_spec() -> Dict[str, Any]:
     return {"validate": {"type": "str", "choices": ["strict", "warn", "none"], "default": "strict"}}
 
 
+def moving_spec() -> Dict[str, Any]:
+    """How pods are moved, and which of them may be."""
+    return {
+        "placement": {
+            "type": "str",
+            "choices": ["schedule", "prefer", "bind"],
+            "default": "schedule",
+        },
+        "steer": {
+            "type": "str",
+            "choices": ["auto", "static", "block", "policy", "hold"],
+            "default": "auto",
+        },
+        "fallback": {"type": "str", "choices": ["refuse", "evict"], "default": "refuse"},
+        "soak": {"type": "float", "default": 0},
+        "terminate_grace_period": {"type": "int"},
+        "delete_emptydir_data": {"type": "bool", "default": False},
+        "accept_differences": {"type": "bool", "default": False},
+        "force": {"type": "bool", "default": False},
+        "system_pods": {"type": "bool", "default": False},
+        "lock_duration": {"type": "float", "default": 30},
+    }
+
+
 def run(spec: Mapping[str, Any], logic: Logic, **rules: Any) -> None:
     """Make the module, guard the cluster, call ``logic(params, api, clock, check_mode)`` and exit
     with its result.
@@ -56,6 +81,7 @@ def run(spec: Mapping[str, Any], logic: Logic, **rules: Any) -> None:
     module = AnsibleK8SModule(
         module_class=AnsibleModule, argument_spec=spec, supports_check_mode=True, **rules
     )
+    STOP.install()
     clock = Clock()
     cluster: Dict[str, str] = {}
     try:

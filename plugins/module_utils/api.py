@@ -13,7 +13,7 @@ Note that this module util is PRIVATE to the collection: it can have breaking ch
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Protocol, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Protocol, Tuple
 
 from .resources import Kind
 
@@ -37,6 +37,11 @@ class Api(Protocol):
         field_selector: str = "",
     ) -> Tuple[List[Object], str]:
         """All matching objects and the resourceVersion to watch from; paged underneath."""
+
+    def scan(self, kind: Kind, look: Callable[[Object], None], *, field_selector: str = "") -> None:
+        """Show ``look`` every matching object of the cluster, with one page in memory at a time;
+        when a page has expired, all of them once more.
+        """
 
     def create(
         self,
@@ -121,3 +126,13 @@ class Api(Protocol):
         self, verb: str, kind: Kind, namespace: Optional[str] = None, subresource: str = ""
     ) -> bool:
         """SelfSubjectAccessReview: may the user of this task do that?"""
+
+
+class Cached(Protocol):
+    """What an ``Api`` that answers from watches has besides."""
+
+    def fresh(self, *kinds: Kind) -> ContextManager[None]:
+        """Within it, this thread reads these kinds from the server itself."""
+
+    def has_seen(self, kind: Kind, namespace: str, version: str) -> bool:
+        """The watch has told of that version, or of a later one."""

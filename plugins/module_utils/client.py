@@ -9,17 +9,30 @@ Note that this module util is PRIVATE to the collection: it can have breaking ch
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Generator, List, Mapping, Optional, Protocol, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Generator,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Protocol,
+    Tuple,
+)
 from urllib.parse import urlencode
 
 from .api import Object
 from .clock import Clock
 from .errors import ApiError, Gone, OutcomeUnknown, TooManyRequests, Unreachable
+from .pacing import TokenBucket
 from .resources import ACCESS_REVIEW, POD, Kind
 
 READ_SECONDS = 60.0
 RETRY_SECONDS = 30.0
 PAGE = 500
+SILENCE = 5.0  # after a watch should have been ended by the server
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 
@@ -40,12 +53,16 @@ class Transport(Protocol):
 
 
 class KubeApi:
-    """``api.Api`` over a transport. One object a run; not for threads."""
+    """``api.Api`` over a transport. One object a run, for any number of threads.
+
+    ``bucket`` limits the rate of requests, if there is one; a watch is not counted.
+    """
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self.transport = transport
         self.host = transport.host
         self.clock = clock
+        self.bucket: Optional[TokenBucket] = None
 
     # ---- the verbs of api.Api
 
@@ -68,22 +85,38 @@ class KubeApi:
             "limit": str(PAGE),
         }
         while True:
+            items: List[Object] = []
+            version = ""
             try:
-                return self._pages(kind, namespace, query)
+                for page in self._pages(kind, namespace, query):
+                    items += page.get("items") or []
+                    version = page["metadata"]["resourceVersion"]
+                return items, version
             except Gone:
                 query["limit"] = ""  # the whole list at once cannot expire
 
+    def scan(self, kind: Kind, look: Callable[[Object], None], *, field_selector: str = "") -> None:
+        """See ``api.Api.scan``."""
+        query = {"fieldSelector": field_selector, "limit": str(PAGE)}
+        while True:
+            try:
+                for page in self._pages(kind, None, query):
+                    for obj in page.get("items") or []:
+                        look(obj)
+                return
+            except Gone:
+                query["limit"] = ""
+
     def _pages(
         self, kind: Kind, namespace: Optional[str], query: Mapping[str, str]
-    ) -> Tuple[List[Object], str]:
-        items: List[Object] = []
+    ) -> Iterator[Object]:
         token = ""
         while True:
             page = self._call("GET", kind, namespace, query=dict(query, **{"continue": token}))
-            items += page.get("items") or []
+            yield page
             token = page["metadata"].get("continue", "")
             if not token:
-                return items, page["metadata"]["resourceVersion"]
+                return
 
     def create(
         self,
@@ -215,6 +248,20 @@ class KubeApi:
         finally:
             events.close()
 
+    def events(
+        self, kind: Kind, namespace: Optional[str], *, resource_version: str, seconds: int
+    ) -> Generator[Mapping[str, Any], None, None]:
+        """The events after ``resource_version``, with bookmarks, until the server ends the watch
+        after so many ``seconds``; Gone when it has forgotten that version.
+        """
+        query = {
+            "watch": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(seconds),
+            "allowWatchBookmarks": "true",
+        }
+        return self.transport.events(self._url(kind.path(namespace), query), seconds + SILENCE)
+
     def may(
         self, verb: str, kind: Kind, namespace: Optional[str] = None, subresource: str = ""
     ) -> bool:
@@ -266,6 +313,8 @@ class KubeApi:
         end = self.clock.monotonic() + RETRY_SECONDS
         pause = 0.1
         while True:
+            if self.bucket is not None:
+                self.bucket.take()
             try:
                 data = self.transport.send(method, url, payload, content_type, what)
                 answer: Object = json.loads(data) if data else {}

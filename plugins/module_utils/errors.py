@@ -114,6 +114,13 @@ class Unreachable(ApiError):
     """No answer from the API server: refused, timed out, or a certificate that does not verify."""
 
 
+def explained(err: ApiError) -> str:
+    """The message and its causes: of an eviction's refusal they name the budget and its numbers."""
+    causes = (err.body.get("details") or {}).get("causes") or []
+    told = [str(c["message"]) for c in causes if c.get("message")]
+    return "; ".join([err.message, *told])
+
+
 def api_to_placement(err: ApiError, *, step: str, object: str = "") -> PlacementError:
     """Give an API error the shape that users see, with the code they can branch on."""
     code, hint = _code_and_hint(err)
@@ -130,6 +137,8 @@ def _code_and_hint(err: ApiError) -> Tuple[str, str]:
     for kind, hint in _HINTS:
         if isinstance(err, kind):
             return kind.__name__, hint
+    if "more than one PodDisruptionBudget" in err.message:  # a 500, of an eviction
+        return "MultiplePdbs", "The eviction API refuses such pods; leave one budget for them."
     return "ApiError", "The API server failed; see the message and its own logs."
 
 

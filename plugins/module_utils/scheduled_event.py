@@ -31,10 +31,11 @@ def scheduled_by(api: Api, clock: Clock, pod: Mapping[str, Any], seconds: float)
     )
 
 
-def _reporter(events: List[Object]) -> Optional[str]:
+def reporter(event: Mapping[str, Any]) -> str:
     """Events of the new API say it in ``reportingComponent``, old ones in ``source``."""
-    for event in events:
-        found = event.get("reportingComponent") or (event.get("source") or {}).get("component")
-        if found:
-            return str(found)
-    return None
+    found = event.get("reportingComponent") or (event.get("source") or {}).get("component")
+    return str(found or "")
+
+
+def _reporter(events: List[Object]) -> Optional[str]:
+    return next(filter(None, map(reporter, events)), None)

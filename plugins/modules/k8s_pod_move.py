@@ -12,10 +12,12 @@ version_added: 0.1.0
 author:
   - podplacement contributors (@podplacement)
 description:
-  - Move a running pod, or several, to a node that you name.
+  - Move a running pod, or several, to a node that you name, or have so many pods of a controller on a node.
   - A pod of a Deployment, ReplicaSet or ReplicationController is moved make-before-break. The replacement runs on the
     target and is Ready before its controller takes it over and deletes the old pod. The controller's spec is not
     touched.
+  - Where two pods cannot share a volume, the old pod is evicted when the new one has a node. A pod of a StatefulSet is
+    evicted and its controller's next one is steered to the node. Both say how long the pod was away.
   - A bare pod is journaled, deleted and created again under its name, or with O(strategy=surge) created first under a
     new one.
   - A task that was killed at any point leaves the capacity that it found. The next run of the same task finishes or
@@ -23,6 +25,7 @@ description:
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - podplacement.core._placement
+  - podplacement.core._placement.moving
   - podplacement.core._placement.wait
   - podplacement.core._placement.validate
   - podplacement.core._attributes
@@ -55,11 +58,32 @@ options:
     type: str
   node:
     description:
-      - The node to move the pod O(name) to.
+      - The node to move the pod O(name) to, or to have pods of O(controller) on.
     type: str
+  controller:
+    description:
+      - Instead of pods, a controller that is to have O(count) pods on O(node). As many as are missing there are moved, from
+        the nodes that have most of its pods; of a StatefulSet the highest ordinals.
+    type: dict
+    suboptions:
+      kind:
+        description:
+          - The kind of the controller.
+        type: str
+        required: true
+        choices: [Deployment, ReplicaSet, ReplicationController, StatefulSet]
+      name:
+        description:
+          - Its name, in O(namespace).
+        type: str
+        required: true
+  count:
+    description:
+      - How many Ready pods of O(controller) are to be on O(node). More are no fault.
+    type: int
   moves:
     description:
-      - Several moves. All are checked before the first is begun, and then done one after the other.
+      - Several moves. All are checked before the first is begun, and then done O(forks) at a time.
     type: list
     elements: dict
     suboptions:
@@ -79,65 +103,31 @@ options:
         required: true
   strategy:
     description:
-      - V(auto) takes V(adopt) for a controller's pod and V(recreate) for a bare one.
+      - V(auto) chooses by owner and volumes. V(adopt), or V(shadow) or V(replace) where it must be, for a pod of a
+        ReplicaSet or ReplicationController, V(steer) for one of a StatefulSet and V(recreate) for a bare one.
       - V(adopt) runs the replacement beside the old pod and lets the controller adopt it. No downtime.
       - V(recreate) deletes a bare pod and creates it again under the same name. Its manifest is kept in a Secret until
         the new one is Ready.
       - V(surge) creates a bare pod under a new name and deletes the old one when the new one is Ready. No downtime.
-      - V(shadow), V(replace) and V(steer) are refused with C(StrategyUnavailable) in this version.
+      - V(shadow) is V(adopt) with a temporary ReplicaSet around the replacement, for controllers that have no label to
+        spare, and where admission depends on who creates a pod. No downtime.
+      - V(replace) is for volumes that attach to one node or pod at a time. The replacement gets its node, the old pod is
+        evicted, and the new one starts when the volume is free.
+      - V(steer) evicts the pod of a StatefulSet and brings its successor to the node in the way that O(steer) names.
+      - V(evict) evicts the pod and waits until its controller has another one Ready, anywhere.
     type: str
-    choices: [auto, adopt, shadow, replace, steer, recreate, surge]
+    choices: [auto, adopt, shadow, replace, steer, recreate, surge, evict]
     default: auto
-  placement:
+  forks:
     description:
-      - V(schedule) pins the new pod to the node and lets its scheduler agree. The pin stays as long as the pod does.
-      - V(prefer) asks the scheduler to prefer the node, and rolls back when it chooses another one. No pin stays.
-      - V(bind) gives the pod its node without asking the scheduler, after the checks of O(validate). No pin stays.
-    type: str
-    choices: [schedule, prefer, bind]
-    default: schedule
-  soak:
-    description:
-      - How long, in seconds, the new pod must have been Ready before the old one goes.
-    type: float
-    default: 0
+      - How many of O(moves), or of the pods of O(controller), are moved at a time. V(0) means no limit.
+    type: int
+    default: 1
   max_downtime:
     description:
       - How many seconds the pod may be away. V(0) refuses strategies that stop the pod first. When the measured
         downtime is longer the task fails, after the move.
     type: float
-  lock_duration:
-    description:
-      - How long, in seconds, the lock of a run that does not answer is respected. The lock of a process that died on
-        this host is taken over at once.
-    type: float
-    default: 30
-  delete_emptydir_data:
-    description:
-      - Move pods with C(emptyDir) or generic ephemeral volumes, and lose what is in them.
-    type: bool
-    default: false
-  force:
-    description:
-      - Move pods that are opted out by an annotation (C(podplacement.io/do-not-move), C(karpenter.sh/do-not-disrupt),
-        C(cluster-autoscaler.kubernetes.io/safe-to-evict)).
-    type: bool
-    default: false
-  system_pods:
-    description:
-      - Move pods of C(kube-system) and of the system priority classes too.
-    type: bool
-    default: false
-  accept_differences:
-    description:
-      - Move a pod even when its controller's template makes a pod with other containers, images or resources.
-    type: bool
-    default: false
-  terminate_grace_period:
-    description:
-      - How many seconds a bare pod gets to stop. The pod's own value is used when this is not set. V(0) kills it at
-        once.
-    type: int
   state:
     description:
       - V(present) moves pods.
@@ -146,11 +136,15 @@ options:
     choices: [present, recovered]
     default: present
 notes:
-  - "Rights, in the namespace of the pod: pods get list watch create patch delete; pods/eviction create; leases get list
-    watch create patch delete; replicasets, replicationcontrollers, deployments, statefulsets, daemonsets and jobs get
-    list watch; services, networkpolicies, endpointslices, poddisruptionbudgets and persistentvolumeclaims get list
-    watch; for O(strategy=recreate) secrets get list create patch delete. In the cluster: nodes get, pods list,
-    persistentvolumes get."
+  - "Rights, in the namespace of the pod: pods get list watch create patch delete; pods/eviction create; events create;
+    leases get list watch create patch delete; replicasets, replicationcontrollers, deployments, statefulsets,
+    daemonsets and jobs get list watch; services, networkpolicies, endpointslices, poddisruptionbudgets and
+    persistentvolumeclaims get list watch. In the cluster: nodes get, pods list, persistentvolumes get."
+  - "More for some strategies: for V(recreate) secrets get list create patch delete; for V(shadow) replicasets create
+    patch delete; for V(replace) volumeattachments list watch, in the cluster; for V(steer) namespaces get, in the
+    cluster, and by O(steer): V(static) configmaps get create delete, V(block) controllerrevisions get and
+    validatingadmissionpolicies and their bindings get list create patch delete, V(policy)
+    mutatingadmissionpolicies and their bindings get list create delete, V(hold) controllerrevisions get."
   - A budget may emit the warning event C(UnmanagedPods) while a replacement without controller matches it.
 seealso:
   - module: podplacement.core.k8s_pod_bind
@@ -181,6 +175,15 @@ EXAMPLES = r"""
         node: worker-2
       - name: api-66c9d5f4b-9qzqm
         node: worker-3
+
+- name: Have two pods of a Deployment on a node
+  podplacement.core.k8s_pod_move:
+    namespace: shop
+    controller:
+      kind: Deployment
+      name: web
+    node: worker-2
+    count: 2
 
 - name: Finish or undo what killed runs have left in the whole cluster
   podplacement.core.k8s_pod_move:
@@ -247,6 +250,7 @@ plan:
       owner: ReplicaSet/web-5d9c8b7f6
       pinned: true
       loses_availability: false
+      expected_downtime: 0.0
 leftovers:
   description: Moves of a list that were refused, and moves in progress elsewhere, with the code and the reason of each.
   returned: always
@@ -285,13 +289,15 @@ error:
 
 from ansible_collections.podplacement.core.plugins.module_utils._module import (
     argument_spec,
+    moving_spec,
     run,
     validate_spec,
     wait_spec,
 )
 from ansible_collections.podplacement.core.plugins.module_utils.moves.request import pod_move
 
-STRATEGIES = ["auto", "adopt", "shadow", "replace", "steer", "recreate", "surge"]
+STRATEGIES = ["auto", "adopt", "shadow", "replace", "steer", "recreate", "surge", "evict"]
+KINDS = ["Deployment", "ReplicaSet", "ReplicationController", "StatefulSet"]
 
 
 def main() -> None:
@@ -308,25 +314,28 @@ def main() -> None:
                 "node": {"type": "str", "required": True},
             },
         },
+        controller={
+            "type": "dict",
+            "options": {
+                "kind": {"type": "str", "required": True, "choices": KINDS},
+                "name": {"type": "str", "required": True},
+            },
+        },
+        count={"type": "int"},
         strategy={"type": "str", "choices": STRATEGIES, "default": "auto"},
-        placement={"type": "str", "choices": ["schedule", "prefer", "bind"], "default": "schedule"},
-        soak={"type": "float", "default": 0},
+        forks={"type": "int", "default": 1},
         max_downtime={"type": "float"},
-        lock_duration={"type": "float", "default": 30},
-        delete_emptydir_data={"type": "bool", "default": False},
-        force={"type": "bool", "default": False},
-        system_pods={"type": "bool", "default": False},
-        accept_differences={"type": "bool", "default": False},
-        terminate_grace_period={"type": "int"},
         state={"type": "str", "choices": ["present", "recovered"], "default": "present"},
+        **moving_spec(),
         **wait_spec(),
         **validate_spec(),
     )
     run(
         spec,
         pod_move,
-        mutually_exclusive=[("name", "moves")],
-        required_together=[("name", "node")],
+        mutually_exclusive=[("name", "moves", "controller")],
+        required_together=[("controller", "count")],
+        required_by={"name": ["node"], "controller": ["node"]},
     )
 
 

@@ -35,7 +35,19 @@ KINDS: dict[str, tuple[str, str, bool]] = {
     "ClusterRole": ("apis/rbac.authorization.k8s.io/v1", "clusterroles", False),
     "ClusterRoleBinding": ("apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", False),
     "PriorityClass": ("apis/scheduling.k8s.io/v1", "priorityclasses", False),
+    "VolumeAttachment": ("apis/storage.k8s.io/v1", "volumeattachments", False),
     "StorageClass": ("apis/storage.k8s.io/v1", "storageclasses", False),
+    "ControllerRevision": ("apis/apps/v1", "controllerrevisions", True),
+    "MutatingAdmissionPolicy": (
+        "apis/admissionregistration.k8s.io/v1",
+        "mutatingadmissionpolicies",
+        False,
+    ),
+    "MutatingAdmissionPolicyBinding": (
+        "apis/admissionregistration.k8s.io/v1",
+        "mutatingadmissionpolicybindings",
+        False,
+    ),
     "ValidatingAdmissionPolicy": (
         "apis/admissionregistration.k8s.io/v1",
         "validatingadmissionpolicies",

@@ -5,7 +5,8 @@
 
 It counts pods as EndpointSlices do: `ready` are the Ready pods that are not terminating, `serving`
 are all Ready pods. Every change of the two numbers is a line of the output file; the summary has
-the lowest of each, and for how many pod-seconds there were fewer than desired.
+the lowest of each, and for how many pod-seconds there were fewer than desired. With `--by LABEL`
+pods are counted for each value of that label, so that one workload's plenty hides no other's want.
 
     python -m tests.cluster.watcher --kubeconfig F --namespace N --selector app=web --desired 3
 
@@ -62,6 +63,13 @@ class Summary:
         0  # how often it could not be resumed where it ended, so that a change may be missed
     )
     pods_seen: list[str] = field(default_factory=list)
+    parts: dict[str, Summary] = field(default_factory=dict)  # by the label's value
+
+    @classmethod
+    def load(cls, found: dict[str, Any]) -> Summary:
+        """What the watcher's process printed."""
+        parts = {value: cls(**part) for value, part in found["parts"].items()}
+        return cls(**{**found, "parts": parts})
 
 
 class Tally:
@@ -116,6 +124,49 @@ class Tally:
             print(json.dumps(line), file=self._out, flush=True)
 
 
+class Tallies:
+    """One tally for each value of a label; all of them together are the sum, or the worst."""
+
+    def __init__(self, by: str, desired: int) -> None:
+        self.summary = Summary(desired)
+        self._by, self._parts = by, dict[str, Tally]()
+
+    @property
+    def pods(self) -> dict[str, Object]:
+        """All of them."""
+        return {name: pod for part in self._parts.values() for name, pod in part.pods.items()}
+
+    def replace(self, pods: list[Object]) -> None:
+        """Take a fresh list."""
+        for value in {*self._parts, *map(self._value, pods)}:
+            self._part(value).replace([pod for pod in pods if self._value(pod) == value])
+        self._sum_up()
+
+    def apply(self, event: str, pod: Object) -> None:
+        """Take one event of the watch."""
+        self._part(self._value(pod)).apply(event, pod)
+
+    def _value(self, pod: Object) -> str:
+        return str(pod["metadata"].get("labels", {}).get(self._by, ""))
+
+    def _part(self, value: str) -> Tally:
+        return self._parts.setdefault(value, Tally(self.summary.desired, None))
+
+    def _sum_up(self) -> None:
+        total = self.summary
+        total.parts = {value: part.summary for value, part in sorted(self._parts.items())}
+        parts = list(total.parts.values())
+        total.min_ready = min((part.min_ready for part in parts), default=0)
+        total.min_serving = min((part.min_serving for part in parts), default=0)
+        total.ready = sum(part.ready for part in parts)
+        total.serving = sum(part.serving for part in parts)
+        total.unavailable_seconds = sum(part.unavailable_seconds for part in parts)
+        total.unserved_seconds = sum(part.unserved_seconds for part in parts)
+        total.seconds = max((part.seconds for part in parts), default=0.0)
+        total.changes = sum(part.changes for part in parts)
+        total.pods_seen = sorted({name for part in parts for name in part.pods_seen})
+
+
 def _state(pod: Object) -> str:
     state = "Ready" if is_ready(pod) else pod.get("status", {}).get("phase", "Unknown")
     return f"{state}, terminating" if "deletionTimestamp" in pod["metadata"] else str(state)
@@ -124,7 +175,7 @@ def _state(pod: Object) -> str:
 class Watcher:
     """Follows the pods of a selector until it is told to stop."""
 
-    def __init__(self, kube: Kube, namespace: str, selector: str, tally: Tally) -> None:
+    def __init__(self, kube: Kube, namespace: str, selector: str, tally: Tally | Tallies) -> None:
         self._kube, self._namespace, self._selector, self._tally = kube, namespace, selector, tally
         self._version = ""
 
@@ -183,11 +234,13 @@ def main() -> int:
     for option in ("kubeconfig", "namespace", "selector"):
         parser.add_argument(f"--{option}", required=True)
     parser.add_argument("--desired", type=int, required=True, help="pods that should be Ready")
+    parser.add_argument("--by", help="a label: so many for each of its values")
     parser.add_argument("--out", type=Path, help="a line of JSON for each change")
     options = parser.parse_args()
     kube = Kube(options.kubeconfig, user_agent=USER_AGENT)
     with (options.out or Path(os.devnull)).open("w", encoding="utf-8") as out:
-        tally = Tally(options.desired, out)
+        desired = options.desired
+        tally = Tallies(options.by, desired) if options.by else Tally(desired, out)
         watcher = Watcher(kube, options.namespace, options.selector, tally)
         try:
             signal.signal(signal.SIGTERM, _stop)
@@ -225,7 +278,7 @@ class Watching:
             raise RuntimeError(
                 f"the availability watcher failed with {self._process.returncode}: {output}"
             )
-        self.summary = Summary(**json.loads(output.splitlines()[-1]))
+        self.summary = Summary.load(json.loads(output.splitlines()[-1]))
         return self.summary
 
 
@@ -237,6 +290,7 @@ def watching(
     desired: int,
     *,
     out: Path | None = None,
+    by: str = "",
 ) -> Iterator[Watching]:
     """Measure while the block runs; `summary` of what is yielded has the result afterwards."""
     kubeconfig = cluster.kubeconfig if isinstance(cluster, Cluster) else cluster
@@ -254,6 +308,7 @@ def watching(
         str(desired),
     ]
     command += ["--out", str(out)] if out else []
+    command += ["--by", by] if by else []
     process = subprocess.Popen(
         command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

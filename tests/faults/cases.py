@@ -6,54 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.cluster.kube import Object
-from tests.faults import verdicts, workloads
+from tests.faults import case_evict, case_replace, case_shadow, case_steer, verdicts, workloads
+from tests.faults.case import REPLICAS, Case
 from tests.faults.referee import History
-from tests.faults.world import Run, World
-from tests.integration.runner import Result
+from tests.faults.world import World
 
-REPLICAS = 2
 OLD_SCHEDULER = "nobody-runs-this"
 LEDGER = Path(__file__).with_name("kill_points.yml")
-
-
-@dataclass
-class Case:
-    """A workload that is ready to be moved."""
-
-    world: World
-    module: str
-    args: dict[str, Any]
-    pods: list[Object]
-    controllers: dict[tuple[str, str], Object] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.controllers = verdicts.controllers(self.world.kube, self.world.namespace)
-
-    def run(self) -> Run:
-        """The task, behind a proxy."""
-        return self.world.run(self.module, self.args)
-
-    def again(self) -> Result:
-        """The task, straight to the API server."""
-        return self.world.task(self.module, self.args)
-
-    def check(self, history: History) -> None:
-        """Assert what must hold in the end and at every moment before."""
-        world = self.world
-        after = world.wait_idle(len(self.pods))
-        assert verdicts.leftovers(world.kube, world.namespace) == []
-        self.check_result(after, history)
-
-    def check_result(self, after: list[Object], history: History) -> None:
-        """What is particular to the case."""
-        raise AssertionError("each case has its own")
 
 
 @dataclass
@@ -202,6 +168,11 @@ CASES: dict[str, Callable[[World], Case]] = {
     ),
     "adopt-replicaset": _adopted(workloads.replica_set, workloads.service()),
     "adopt-replicationcontroller": _adopted(workloads.replication_controller, workloads.service()),
+    "shadow-replicaset": case_shadow.replica_set,
+    "replace-deployment": case_replace.deployment,
+    "evict-unknown-owner": case_evict.unknown_owner,
+    "steer-static": case_steer.stateful_set("static"),
+    "steer-block": case_steer.stateful_set("block"),
     "recreate": _bare("recreate"),
     "surge": _bare("surge"),
     "bind": _bound,

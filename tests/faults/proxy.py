@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Between a module and its API server: numbers the writes, and does something nasty at one of them.
 
-A write is a POST, PUT, PATCH or DELETE that is neither a dry run nor an access review, nor the mere
-renewal of a Lease, of which a slow machine sees more than a fast one. `before` or `after` the
-server has it, an action runs: it may kill or stop the module, hold the request until a test lets it
-go, or answer in the server's place. Everything else passes unchanged; watches stream.
+A write is a POST, PUT, PATCH or DELETE that is neither a dry run nor an access review, nor an
+Event, which is no step of a move, nor the mere renewal of a Lease, of which a slow machine sees
+more than a fast one. `before` or `after` the server has it, an action runs: it may kill or stop the module,
+hold the request until a test lets it go, or answer in the server's place. Everything else passes
+unchanged; watches stream.
 """
 
 from __future__ import annotations
@@ -283,8 +284,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _is_write(method: str, path: str, query: dict[str, list[str]]) -> bool:
-    review = path.endswith(("accessreviews", "rulesreviews", "tokenreviews"))
-    return method in WRITES and not review and query.get("dryRun") != ["All"]
+    uncounted = path.endswith(("accessreviews", "rulesreviews", "tokenreviews", "/events"))
+    return method in WRITES and not uncounted and query.get("dryRun") != ["All"]
 
 
 def _is_renewal(path: str, body: bytes) -> bool:

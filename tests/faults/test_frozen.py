@@ -19,7 +19,14 @@ pytestmark = [pytest.mark.cluster, pytest.mark.faults]
 LOCK_SECONDS = 3
 FROZEN = [
     pytest.param(strategy, n, when, id=f"{strategy}-{when}-{n}")
-    for strategy in ("adopt-deployment", "recreate", "surge")
+    for strategy in (
+        "adopt-deployment",
+        "shadow-replicaset",
+        "steer-static",
+        "steer-block",
+        "recreate",
+        "surge",
+    )
     for n in range(1, ledger()[strategy]["writes"] + 1)
     for when in ("before", "after")
 ]

@@ -17,7 +17,14 @@ from tests.faults.world import World, answer, drop
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
 
 # One of each way to write; the others run the same code.
-STRATEGIES = ("adopt-deployment", "recreate", "surge", "bind", "pod-scheduler")
+STRATEGIES = (
+    "adopt-deployment",
+    "shadow-replicaset",
+    "recreate",
+    "surge",
+    "bind",
+    "pod-scheduler",
+)
 LOST = [
     pytest.param(strategy, n, id=f"{strategy}-{n}")
     for strategy in STRATEGIES

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults import verdicts
-from tests.faults.cases import CASES, REPLICAS, ledger
+from tests.faults.case import REPLICAS
+from tests.faults.cases import CASES, ledger
 from tests.faults.referee import watching
 from tests.faults.world import World
 
@@ -18,7 +19,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.faults]
 
 INTERRUPTED = [
     pytest.param(strategy, n, id=f"{strategy}-after-{n}")
-    for strategy in ("adopt-deployment", "recreate", "surge")
+    for strategy in ("adopt-deployment", "shadow-replicaset", "recreate", "surge")
     for n in range(1, ledger()[strategy]["writes"] + 1)
 ]
 

@@ -15,7 +15,7 @@ import pytest
 from tests.cluster.kube import ApiError, Kube, Object
 from tests.cluster.nodes import create_nodes, node, usable
 from tests.faults import verdicts, workloads
-from tests.faults.cases import REPLICAS
+from tests.faults.case import REPLICAS
 from tests.faults.referee import alive, label, watching
 from tests.faults.world import Run, World, creates
 
@@ -187,16 +187,14 @@ def test_a_replacement_that_the_kubelet_refuses_is_rolled_back(
         verdicts.assert_never_short(referee.history(), "web", REPLICAS)
 
 
-@pytest.mark.parametrize("strategy", ["adopt", "surge", "recreate"])
+@pytest.mark.parametrize("strategy", ["adopt", "shadow", "surge", "recreate"])
 def test_a_replacement_that_never_gets_ready_is_rolled_back(
     strategy: str, world: World, tmp_path: Path
 ) -> None:
     """At the deadline. A bare pod that was taken away comes back where it was."""
-    if strategy == "adopt":
-        world.create(workloads.replica_set(REPLICAS))
-    else:
-        world.create(workloads.pod())
-    pods = world.ready(REPLICAS if strategy == "adopt" else 1)
+    owned = strategy in ("adopt", "shadow")
+    world.create(workloads.replica_set(REPLICAS) if owned else workloads.pod())
+    pods = world.ready(REPLICAS if owned else 1)
     name, node_name = pods[0]["metadata"]["name"], world.elsewhere(*pods)
     hold_the_next_pod(world, strategy, pods)
     pods = [world.pod(pod["metadata"]["name"]) for pod in pods]
@@ -221,7 +219,7 @@ def test_a_replacement_that_never_gets_ready_is_rolled_back(
 
 def hold_the_next_pod(world: World, strategy: str, pods: list[Object]) -> None:
     """See that the replacement does not get Ready, while what is there stays Ready."""
-    if strategy == "adopt":
+    if strategy in ("adopt", "shadow"):
         change_template(world, hold_unready="true")
     else:  # copies of the pod take very long to start; it has started already
         world.kube.annotate("Pod", pods[0]["metadata"]["name"], world.namespace, ready_after="300s")

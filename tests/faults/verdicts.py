@@ -16,7 +16,7 @@ MOVED_FROM_UID = DOMAIN + "moved-from-uid"
 # What idempotence needs, and what a bind or a change of scheduler is asked to record.
 STAYING = {MOVED_FROM_UID, DOMAIN + "moved-from-name", DOMAIN + "scheduled-at"}
 OPT_OUT = DOMAIN + "do-not-move"  # a user's own
-CONTROLLERS = ("Deployment", "ReplicaSet", "ReplicationController")
+CONTROLLERS = ("Deployment", "ReplicaSet", "ReplicationController", "StatefulSet")
 KINDS = ("Lease", "Secret", *CONTROLLERS, "PodDisruptionBudget", "Service", "ResourceQuota")
 
 
@@ -27,6 +27,8 @@ def leftovers(kube: Kube, namespace: str) -> list[str]:
         for kind in ("Lease", "Secret")
         for item in kube.list(kind, namespace)
     ]
+    holders = kube.list("ReplicaSet", namespace, selector=DOMAIN + "move-id")
+    found += [f"ReplicaSet {item['metadata']['name']}" for item in holders]
     for pod in kube.list("Pod", namespace):
         metadata = pod["metadata"]
         keys = {*metadata.get("labels", {}), *metadata.get("annotations", {})}
@@ -60,15 +62,8 @@ def identity(pod: Object) -> Object:
     """A bare pod's own: what must be the same after it was recreated."""
     metadata, spec = pod["metadata"], dict(pod["spec"])
     spec["volumes"] = [v for v in spec.get("volumes", []) if "kube-api-access-" not in v["name"]]
-    spec["containers"] = [
-        {
-            **container,
-            "volumeMounts": [
-                m for m in container.get("volumeMounts", []) if "kube-api-access-" not in m["name"]
-            ],
-        }
-        for container in spec["containers"]
-    ]
+    for key in {"containers", "initContainers"} & spec.keys():
+        spec[key] = [_without_token(container) for container in spec[key]]
     for key in ("nodeName", "affinity", "schedulerName"):
         spec.pop(key, None)
     return {
@@ -76,6 +71,11 @@ def identity(pod: Object) -> Object:
         "annotations": _own(metadata.get("annotations", {})),
         "spec": spec,
     }
+
+
+def _without_token(container: Object) -> Object:
+    mounts = container.get("volumeMounts", [])
+    return {**container, "volumeMounts": [m for m in mounts if "kube-api-access-" not in m["name"]]}
 
 
 def _own(marks: dict[str, Any]) -> dict[str, Any]:

@@ -89,6 +89,23 @@ def replication_controller(
     }
 
 
+def stateful_set(
+    replicas: int = 2, annotations: Mapping[str, str] | None = None, **spec: Any
+) -> Object:
+    """A StatefulSet that makes one pod after the other."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "web"},
+        "spec": {
+            "replicas": replicas,
+            "serviceName": "web",
+            "selector": {"matchLabels": dict(LABELS)},
+            "template": template(annotations, **spec),
+        },
+    }
+
+
 def service() -> Object:
     """A Service in front of the pods: its selector leaves `track` free."""
     return {

@@ -9,6 +9,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,7 @@ class World:
     def __init__(self, cluster: Cluster, kube: Kube, namespace: str, folder: Path) -> None:
         self.cluster, self.kube, self.namespace, self.folder = cluster, kube, namespace, folder
         self.runs: list[Run] = []
+        self._stack = ExitStack()
 
     # ---- the workload
 
@@ -193,9 +195,14 @@ class World:
         assert leftovers(self.kube, self.namespace) == []
 
     def end(self) -> None:
-        """End all runs."""
+        """End all runs, and what was arranged for them."""
         for run in self.runs:
             run.end()
+        self._stack.close()
+
+    def until_end(self, arranged: AbstractContextManager[object]) -> None:
+        """Arrange something that lasts as long as this world."""
+        self._stack.enter_context(arranged)
 
 
 def uids(pods: list[Object]) -> set[str]:

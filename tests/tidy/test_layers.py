@@ -49,7 +49,7 @@ def verdict(path: Path, name: str) -> str:
     rules = "plugins.module_utils.rules"
     if path.is_relative_to(PACKAGE / "rules") and not (standard(name) or within(name, rules)):
         return "rules import the standard library and each other"
-    pure = PACKAGE / "moves", PACKAGE / "binding"
+    pure = PACKAGE / "moves", PACKAGE / "binding", PACKAGE / "placement"
     if any(path.is_relative_to(folder) for folder in pure):
         if within(name, "ansible", "plugins.module_utils._kube", "plugins.module_utils._module"):
             return "moves know neither Ansible nor HTTP"

@@ -142,6 +142,10 @@ class FakeApi:
         ]
         return found, str(self._version)
 
+    def scan(self, kind: Kind, look: Callable[[Object], None], *, field_selector: str = "") -> None:
+        for obj in self.list(kind, field_selector=field_selector)[0]:
+            look(obj)
+
     def create(
         self,
         kind: Kind,

@@ -12,11 +12,17 @@ from typing import Dict, Tuple
 
 from ..resources import (
     ACCESS_REVIEW,
+    CONFIG_MAP,
+    CONTROLLER_REVISION,
     DAEMON_SET,
     DEPLOYMENT,
     ENDPOINT_SLICE,
+    EVENT,
     JOB,
     LEASE,
+    MUTATING_POLICY,
+    MUTATING_POLICY_BINDING,
+    NAMESPACE,
     NETWORK_POLICY,
     NODE,
     PDB,
@@ -28,6 +34,9 @@ from ..resources import (
     SECRET,
     SERVICE,
     STATEFUL_SET,
+    VALIDATING_POLICY,
+    VALIDATING_POLICY_BINDING,
+    VOLUME_ATTACHMENT,
     Kind,
 )
 
@@ -49,11 +58,37 @@ _ON_PODS: Tuple[Right, ...] = (
 _ON_SECRETS: Tuple[Right, ...] = tuple(
     (v, SECRET, "") for v in ("create", "get", "patch", "delete")
 )
+_ON_ENDPOINTS: Tuple[Right, ...] = tuple((v, ENDPOINT_SLICE, "") for v in ("list", "watch"))
+_ON_REPLICA_SETS: Tuple[Right, ...] = tuple(
+    (v, REPLICA_SET, "") for v in ("create", "list", "watch", "patch", "delete")
+)
 # What a strategy cannot do without: its preflight asks for each of these.
 RIGHTS: Dict[str, Tuple[Right, ...]] = {
-    "adopt": (*_ON_PODS, ("list", ENDPOINT_SLICE, ""), ("watch", ENDPOINT_SLICE, "")),
+    "adopt": (*_ON_PODS, *_ON_ENDPOINTS),
     "recreate": (*_ON_PODS, *_ON_SECRETS),
+    "shadow": (*_ON_PODS, *_ON_ENDPOINTS, *_ON_REPLICA_SETS),
     "surge": _ON_PODS,
+    "replace": _ON_PODS,
+    "steer": _ON_PODS,
+    "evict": tuple(r for r in _ON_PODS if r not in (("create", POD, ""), ("delete", POD, ""))),
+}
+# What each way of ``steer`` needs more: verb, kind, and whether in the namespace of the pod only.
+WAY_RIGHTS: Dict[str, Tuple[Tuple[str, Kind, bool], ...]] = {
+    "static": (
+        *((v, CONFIG_MAP, True) for v in ("get", "create", "delete")),
+        ("list", MUTATING_POLICY_BINDING, False),
+    ),
+    "block": (
+        *((v, VALIDATING_POLICY, False) for v in ("get", "list", "create", "patch", "delete")),
+        *((v, VALIDATING_POLICY_BINDING, False) for v in ("get", "list", "create", "delete")),
+        ("get", CONTROLLER_REVISION, True),
+    ),
+    "policy": tuple(
+        (v, kind, False)
+        for kind in (MUTATING_POLICY, MUTATING_POLICY_BINDING)
+        for v in ("get", "list", "create", "delete")
+    ),
+    "hold": (("get", CONTROLLER_REVISION, True),),
 }
 
 
@@ -66,6 +101,7 @@ _COMMON = (
     *_reads("get list watch", LEASE),
     *_reads("get", NODE, PVC, PV),
     ("create", ACCESS_REVIEW, ""),
+    ("create", EVENT, ""),  # a move does without where it is not allowed
 )
 _OF_CONTROLLERS = (
     *_reads("get watch", DEPLOYMENT),
@@ -75,7 +111,12 @@ _OF_CONTROLLERS = (
 _READS: Dict[str, Tuple[Right, ...]] = {
     "adopt": (*_COMMON, *_OF_CONTROLLERS),
     "recreate": _COMMON,
+    "shadow": (*_COMMON, *_OF_CONTROLLERS),
     "surge": _COMMON,
+    # A move does without the attachments where it is not allowed to see them.
+    "replace": (*_COMMON, *_OF_CONTROLLERS, *_reads("list watch", VOLUME_ATTACHMENT)),
+    "evict": (*_COMMON, *_OF_CONTROLLERS, *_reads("get", STATEFUL_SET, JOB)),
+    "steer": (*_COMMON, *_reads("get", STATEFUL_SET, NAMESPACE)),
 }
 
 
@@ -88,3 +129,13 @@ API_CALLS: Dict[str, Tuple[Call, ...]] = {
     strategy: tuple(sorted({_call(r) for r in (*rights, *_READS[strategy])}))
     for strategy, rights in RIGHTS.items()
 }
+API_CALLS.update(
+    {
+        "steer, " + way: tuple(
+            sorted(
+                {*API_CALLS["steer"], *(_call((verb, kind, "")) for verb, kind, *rest in rights)}
+            )
+        )
+        for way, rights in WAY_RIGHTS.items()
+    }
+)

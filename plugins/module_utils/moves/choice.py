@@ -43,6 +43,7 @@ EVICTABLE_INSTEAD = (
     "ReplacementDiffers",
     "SelectorOverlap",
     "SteerUnavailable",
+    "VolumeInUse",
     "VolumeOnePod",
     "VolumeSingleNode",
 )

@@ -18,7 +18,7 @@ from ..clock import Clock
 from ..errors import ApiError, Conflict, NotFound, OutcomeUnknown, PlacementError
 from ..resources import POD
 from .machine import Machine
-from .scene import DONE, WAIT, Scene, Step
+from .scene import DONE, TICK_SECONDS, WAIT, Scene, Step
 
 RACED = "raced"
 MAX_LOST_REPLIES = 10
@@ -82,10 +82,10 @@ def _given_up(code: str, text: str) -> PlacementError:
 
 
 def _wait(machine: Machine, api: Api, clock: Clock, scene: Scene, step: Step) -> None:
-    """Block until something of the awaited kind changes, or the tick is over (renewals and
-    deadlines need it).
+    """Block until something of the awaited kind changes, or the tick is over (renewals, deadlines
+    and the wish to stop need it).
     """
-    limit = max(0.05, min(step.limit, machine.lock.duration / 3.0))
+    limit = max(0.05, min(step.limit, machine.lock.duration / 3.0, TICK_SECONDS))
     version = scene.versions.get(step.kind.kind)
     if version is None:
         clock.sleep(limit)

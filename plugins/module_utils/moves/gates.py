@@ -7,35 +7,63 @@ many.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Set
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set
 
 from ..api import Api
-from ..errors import NotFound, TooManyRequests
+from ..errors import NotFound, TooManyRequests, explained
 from ..resources import ENDPOINT_SLICE, PDB, label, meta, uid
 from ..rules.pod_state import is_ready
+from ..rules.selectors import matches_labels
 from ..workloads import desired
 from .journal import Entry
 from .manifest import differences
 from .scene import WAIT, Scene, Step
 
 SERVICE_NAME = "kubernetes.io/service-name"
+Gate = Callable[[Api, str, Entry, Scene], Optional[Step]]
+
+
+def closed_budget(api: Api, namespace: str, entry: Entry, scene: Scene) -> Optional[Step]:
+    """A dry-run eviction of the old pod: its budget must have counted the replacement."""
+    budgets, scene.versions[PDB.kind] = api.list(PDB, namespace)
+    labels = meta(scene.old or {}).get("labels") or {}
+    if not any(matches_labels((b.get("spec") or {}).get("selector"), labels) for b in budgets):
+        return None
+    try:
+        api.evict(entry.pod, namespace, uid=entry.pod_uid, dry_run=True)
+    except TooManyRequests as err:
+        return Step(WAIT, explained(err), "PdbBlocked", kind=PDB, limit=1.0)
+    except NotFound:
+        return Step(WAIT, "the old pod went away", limit=0.1)
+    return None
+
+
+def not_asked(_api: Api, _namespace: str, _entry: Entry, _scene: Scene) -> Optional[Step]:
+    """The budget is asked later."""
+    return None
 
 
 def closed_gate(
-    api: Api, namespace: str, entry: Entry, scene: Scene, *, accept_differences: bool
+    api: Api,
+    namespace: str,
+    entry: Entry,
+    scene: Scene,
+    *,
+    accept_differences: bool,
+    budget: Gate = closed_budget,
 ) -> Optional[Step]:
     """The first guard that does not hold yet, cheapest first; None when the swap may happen."""
     different = [] if accept_differences else differences(scene.old or {}, scene.new or {})
     if different:
         return Step("roll_back", "; ".join(different), "ReplacementDiffers")
     return (
-        _unsettled(scene)
+        unsettled(scene)
         or _missing_endpoint(api, namespace, scene)
-        or _closed_budget(api, namespace, entry, scene)
+        or budget(api, namespace, entry, scene)
     )
 
 
-def _unsettled(scene: Scene) -> Optional[Step]:
+def unsettled(scene: Scene) -> Optional[Step]:
     """All of the workload's pods are there and Ready: else another one would be deleted (theft)."""
     owner = scene.owner or {}
     seen = int((owner.get("status") or {}).get("observedGeneration") or 0)
@@ -57,8 +85,8 @@ def _missing_endpoint(api: Api, namespace: str, scene: Scene) -> Optional[Step]:
     slices, version = api.list(ENDPOINT_SLICE, namespace)
     scene.versions[ENDPOINT_SLICE.kind] = version
     old, new = uid(scene.old or {}), uid(scene.new or {})
-    receivers = _receivers(slices).items()
-    missing = sorted(name for name, uids in receivers if old in uids and new not in uids)
+    receivers = _receivers([s for s in slices if _ready_targets(s) & {old, new}])
+    missing = sorted(name for name, uids in receivers.items() if old in uids and new not in uids)
     if not missing:
         return None
     why = "waiting until Service %s sends to the replacement" % ", ".join(missing)
@@ -66,24 +94,18 @@ def _missing_endpoint(api: Api, namespace: str, scene: Scene) -> Optional[Step]:
 
 
 def _receivers(slices: List[Dict[str, Any]]) -> Dict[str, Set[str]]:
-    """Service name -> uids of its ready endpoints; an unset ``ready`` is ready."""
+    """Service name -> uids of its ready endpoints."""
     found: Dict[str, Set[str]] = {}
     for one in slices:
-        for endpoint in one.get("endpoints") or []:
-            target: Mapping[str, Any] = endpoint.get("targetRef") or {}
-            ready = (endpoint.get("conditions") or {}).get("ready") is not False
-            if ready and target.get("uid"):
-                found.setdefault(label(one, SERVICE_NAME) or "", set()).add(target["uid"])
+        found.setdefault(label(one, SERVICE_NAME) or "", set()).update(_ready_targets(one))
     return found
 
 
-def _closed_budget(api: Api, namespace: str, entry: Entry, scene: Scene) -> Optional[Step]:
-    """A dry-run eviction of the old pod: its budget must have counted the replacement."""
-    scene.versions[PDB.kind] = api.list(PDB, namespace)[1]
-    try:
-        api.evict(entry.pod, namespace, uid=entry.pod_uid, dry_run=True)
-    except TooManyRequests as err:
-        return Step(WAIT, err.message, "PdbBlocked", kind=PDB, limit=1.0)
-    except NotFound:
-        return Step(WAIT, "the old pod went away", limit=0.1)
-    return None
+def _ready_targets(one: Mapping[str, Any]) -> Set[str]:
+    """The uids of a slice's ready endpoints; an unset ``ready`` is ready."""
+    return {
+        str(target["uid"])
+        for endpoint in one.get("endpoints") or []
+        for target in [endpoint.get("targetRef") or {}]
+        if target.get("uid") and (endpoint.get("conditions") or {}).get("ready") is not False
+    }

@@ -12,7 +12,7 @@ the former holder's writes (moves.md, corrections, item 1).
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from ..api import Api, Object
 from ..clock import Clock, Deadline
@@ -21,6 +21,8 @@ from ..resources import LEASE, describe, meta, uid
 from .holder import Holder
 from .journal import Entry, decode, encode
 from .names import JOURNAL, MOVE
+
+TICK = 2.0  # between looks at the wish to stop
 
 
 class Lock:
@@ -39,41 +41,54 @@ class Lock:
         self.duration = duration
         self.lease: Optional[Object] = None
         self.renewed = 0.0
+        self.rival: Object = {}  # the Lease as another holder last wrote it
+        self.turn = ""  # the move whose old pod is marked and not handed over yet: one at a time
+        self.marks = 0
+        self.flying: Dict[str, str] = {}  # handed over: old pod, which is to go, and new one
+        self._lapses = 0.0
 
     # ---- getting it
 
-    def acquire(self, entries: List[Entry], deadline: Deadline) -> bool:
+    def acquire(
+        self, entries: List[Entry], deadline: Deadline, stop: Callable[[], bool] = lambda: False
+    ) -> bool:
         """Hold the Lease. True: it was free and holds ``entries`` now; False: taken over, its own
         journal stands.
 
-        Raises ``LockedBy`` when a live holder keeps it until the deadline.
+        Raises ``LockedBy`` when a live holder keeps it until the deadline, or until ``stop``.
         """
-        unchanged_since = self.clock.monotonic()
-        seen = ""
         while True:
-            if self._create(entries):
-                return True
-            lease = self._read()
-            if lease is None:
-                continue
-            version = meta(lease)["resourceVersion"]
-            if version != seen:
-                seen, unchanged_since = version, self.clock.monotonic()
-            spec = lease.get("spec") or {}
-            expires = unchanged_since + float(spec.get("leaseDurationSeconds") or 0)
-            if self._abandoned(spec) or self.clock.monotonic() >= expires:
-                if self.take_over(lease):
-                    return False
-                continue
-            if deadline.passed():
-                raise self._locked(lease)
+            held = self.attempt(entries)
+            if held is not None:
+                return held
+            if deadline.passed() or stop():
+                raise self.locked()
             self.api.wait_change(
                 LEASE,
                 self.namespace,
-                resource_version=version,
+                resource_version=meta(self.rival)["resourceVersion"],
                 field_selector="metadata.name=" + self.name,
-                timeout=max(0.05, min(deadline.left(), expires - self.clock.monotonic())),
+                timeout=max(
+                    0.05, min(deadline.left(), self._lapses - self.clock.monotonic(), TICK)
+                ),
             )
+
+    def attempt(self, entries: List[Entry]) -> Optional[bool]:
+        """``acquire`` without waiting: None while another holder, ``rival``, seems to live."""
+        while not self._create(entries):
+            lease = self._read()
+            if lease is None:
+                continue
+            spec = lease.get("spec") or {}
+            now = self.clock.monotonic()
+            if meta(lease)["resourceVersion"] != meta(self.rival).get("resourceVersion"):
+                self.rival = lease
+                self._lapses = now + float(spec.get("leaseDurationSeconds") or 0)
+            if not self._abandoned(spec) and now < self._lapses:
+                return None
+            if self.take_over(lease):
+                return False
+        return True
 
     def _abandoned(self, spec: Mapping[str, Any]) -> bool:
         """Its process is gone; or it is this very one, whose takeover had its reply lost."""
@@ -237,7 +252,9 @@ class Lock:
             hint="The other run finishes the move; run the task again to see its result.",
         )
 
-    def _locked(self, lease: Object) -> PlacementError:
+    def locked(self) -> PlacementError:
+        """``LockedBy``: the rival holds it still."""
+        lease = self.rival
         spec = lease.get("spec") or {}
         return PlacementError(
             "LockedBy",

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from typing import Any, Dict, List, Mapping, Optional
 
 from ..api import Api, Object
-from ..errors import NotFound, TooManyRequests
+from ..errors import NotFound, TooManyRequests, explained
 from ..resources import NODE, PDB, POD, annotation, meta
 from .journal import Entry
 from .lock import Lock
@@ -42,6 +42,9 @@ class Machine(ABC):
         self.fields = ""
         self.vigil = self.new_vigil(settings.soak)
         self.failure: Optional[Step] = None
+        self.asked = False  # this run asked for an eviction, and may have got it
+        self.granted = False  # it has
+        self.disrupted = False  # the old pod was taken away: an end with a failure is no way back
         self.blocked: Optional[Step] = None  # what the last eviction was told to wait for
         self.replacement: Optional[Object] = None
         self.warnings: List[str] = []
@@ -121,6 +124,12 @@ class Machine(ABC):
             resource_version=found["resourceVersion"],
         )
 
+    def another_s_turn(self) -> Optional[Step]:
+        """A wait while another pod of the workload goes: one at a time, budget or not."""
+        if self.lock.turn in ("", self.entry.id):
+            return None
+        return Step(WAIT, "waiting until another pod of the workload has been replaced")
+
     def evict_old(self, scene: Scene) -> Optional[Step]:
         """Evict the old pod, guarded. A budget's "no" comes back as a wait for that budget.
 
@@ -130,6 +139,8 @@ class Machine(ABC):
         found = meta(scene.old or {})
         version = self.api.list(PDB, self.namespace)[1]
         self.lock.keep()
+        self.lock.turn = self.entry.id
+        self.asked = True  # also when the answer is lost
         try:
             self.api.evict(
                 self.entry.pod,
@@ -142,6 +153,9 @@ class Machine(ABC):
             scene.versions[PDB.kind] = version
             if EVACUATION in err.message.lower():
                 return Step(WAIT, err.message, "EvacuationTriggered", limit=5.0)
-            return Step(WAIT, err.message, "PdbBlocked", kind=PDB, limit=1.0)
+            self.asked = False
+            self.lock.turn = ""
+            return Step(WAIT, explained(err), "PdbBlocked", kind=PDB, limit=1.0)
+        self.granted = True
         self.vigil.seen("terminating")
         return None

@@ -15,7 +15,7 @@ import copy
 from typing import Any, Dict, List, Mapping, Optional
 
 from ..api import Object
-from ..resources import POD, meta, uid
+from ..resources import LEASE, POD, meta, uid
 from ..workloads import template
 from .journal import Entry
 from .names import (
@@ -28,36 +28,15 @@ from .names import (
     former_names,
     names_after,
 )
+from .pod_fields import ANNOTATIONS_OF_THE_OLD_POD, LABELS_OF_THE_OLD_NODE, dropped
 
 Spec = Dict[str, Any]
 
-# What the server, the scheduler, the kubelet or admission fills in again; RuntimeClass sets the
-# overhead.
-_SERVER_FIELDS = (
-    "nodeName",
-    "priority",
-    "preemptionPolicy",
-    "overhead",
-    "ephemeralContainers",
-    "schedulingGates",
-)
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _TOKEN_VOLUME = "kube-api-access-"
-_NODE_BOUND_ANNOTATIONS = (
-    "cni.projectcalico.org/",
-    "k8s.v1.cni.cncf.io/network-status",
-    "k8s.v1.cni.cncf.io/networks-status",
-    "k8s.ovn.org/",
-    "sidecar.istio.io/status",
-    "openshift.io/scc",
-    "kubernetes.io/limit-ranger",
-    "kubectl.kubernetes.io/last-applied-configuration",
-)
 # Ours, about the old pod. What a user wrote with our prefix (do-not-move) stays.
 _OWN_MARKS = (EPOCH, SCHEDULED_AT)
-# Written by the Binding from the node's labels since 1.35 (KEP-4742): they would be the old node's.
-_NODE_LABELS = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
 
 
 def from_template(owner: Object, entry: Entry, old: Object, name: str) -> Object:
@@ -88,7 +67,9 @@ def from_pod(old: Object, entry: Entry, name: str) -> Object:
         annotations[MOVED_FROM_NAME] = names_after(old)
     if entry.scheduler:
         body["spec"]["schedulerName"] = entry.scheduler
-    return _pod(entry, old, name, labels=labels, annotations=annotations, spec=body["spec"])
+    made = _pod(entry, old, name, labels=labels, annotations=annotations, spec=body["spec"])
+    made["metadata"].update(_owners(body))
+    return made
 
 
 def _pod(
@@ -149,25 +130,24 @@ def _wish(node: str) -> Dict[str, Any]:
 
 
 def sanitized(pod: Object) -> Object:
-    """The pod as a user could have written it; hostname, subdomain, tolerations and priority class
-    stay.
-    """
+    """The pod as a user could have written it: see pod_fields."""
     found = meta(pod)
     labels = {
         k: v
         for k, v in (found.get("labels") or {}).items()
-        if k not in _NODE_LABELS and k not in (MOVE_ID, MOVED_FROM_UID)
+        if k not in LABELS_OF_THE_OLD_NODE and k not in (MOVE_ID, MOVED_FROM_UID)
     }
     annotations = {
         k: v
         for k, v in (found.get("annotations") or {}).items()
-        if not k.startswith(_NODE_BOUND_ANNOTATIONS) and k not in _OWN_MARKS
+        if k not in ANNOTATIONS_OF_THE_OLD_POD and k not in _OWN_MARKS
     }
     if not former_names(pod):
         annotations.pop(MOVED_FROM_NAME, None)
-    spec = {k: copy.deepcopy(v) for k, v in pod["spec"].items() if k not in _SERVER_FIELDS}
+    spec = {k: copy.deepcopy(v) for k, v in pod["spec"].items() if not dropped(k)}
     _drop_token_volumes(spec)
     _drop_pin(spec, str(pod["spec"].get("nodeName") or ""))
+    _drop_merged_keys(spec)
     return {
         "apiVersion": POD.api_version,
         "kind": POD.kind,
@@ -176,22 +156,61 @@ def sanitized(pod: Object) -> Object:
             "namespace": found["namespace"],
             "labels": labels,
             "annotations": annotations,
+            **_owners(pod),
         },
         "spec": spec,
     }
 
 
+def lasting_owners(pod: Object) -> List[Mapping[str, Any]]:
+    """Whose deletion also is this pod's: all but a controller, and the Lease of a move."""
+    refs = meta(pod).get("ownerReferences") or []
+    return [r for r in refs if not r.get("controller") and r.get("kind") != LEASE.kind]
+
+
+def _owners(pod: Object) -> Dict[str, Any]:
+    refs = lasting_owners(pod)
+    return {"ownerReferences": refs} if refs else {}
+
+
 def _drop_token_volumes(spec: Spec) -> None:
     """The service account's token volume is admission's; a new pod gets its own."""
-    spec["volumes"] = [
-        v for v in spec.get("volumes") or [] if not str(v.get("name", "")).startswith(_TOKEN_VOLUME)
-    ]
+    volumes = spec.get("volumes") or []
+    tokens = {v["name"] for v in volumes if _is_token(v)}
+    spec["volumes"] = [v for v in volumes if v["name"] not in tokens]
     for group in ("initContainers", "containers"):
         for container in spec.get(group) or []:
             mounts = container.get("volumeMounts") or []
-            container["volumeMounts"] = [
-                m for m in mounts if not str(m.get("name", "")).startswith(_TOKEN_VOLUME)
-            ]
+            container["volumeMounts"] = [m for m in mounts if m["name"] not in tokens]
+
+
+def _is_token(volume: Mapping[str, Any]) -> bool:
+    return "projected" in volume and str(volume["name"]).startswith(_TOKEN_VOLUME)
+
+
+def _drop_merged_keys(spec: Spec) -> None:
+    """Since 1.34 the server merges matchLabelKeys into the selector beside them, and refuses a pod
+    that has the same key in both: a live pod's own manifest.
+    """
+    affinity = spec.get("affinity") or {}
+    terms = list(spec.get("topologySpreadConstraints") or [])
+    for group in ("podAffinity", "podAntiAffinity"):
+        found = affinity.get(group) or {}
+        terms += found.get(_REQUIRED) or []
+        terms += [wish["podAffinityTerm"] for wish in found.get(_PREFERRED) or []]
+    for term in terms:
+        merged = {("In", key) for key in term.get("matchLabelKeys") or []}
+        merged |= {("NotIn", key) for key in term.get("mismatchLabelKeys") or []}
+        selector = term.get("labelSelector") or {}
+        own = [
+            e
+            for e in selector.get("matchExpressions") or []
+            if (e["operator"], e["key"]) not in merged
+        ]
+        if own:
+            selector["matchExpressions"] = own
+        else:
+            selector.pop("matchExpressions", None)
 
 
 def _drop_pin(spec: Spec, node: str) -> None:

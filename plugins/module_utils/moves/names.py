@@ -28,6 +28,7 @@ DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 # The bounds that the ReplicaSet controller accepts: the old pod goes first, the new one last.
 GOES_FIRST = "-2147483648"
 GOES_LAST = "2147483647"
+MARKS = 4096  # costs from GOES_FIRST on, so that several old pods go in their order
 
 NAME_LIMIT = 63  # as generateName: a pod's name becomes its hostname
 _SUFFIX = re.compile(r"-m[0-9a-f]{5}$")
@@ -41,6 +42,19 @@ def _digest(text: str, length: int) -> str:
 def move_id(pod_uid: str, destination: str) -> str:
     """The same pod to the same place is the same move, so a re-run finds its own objects."""
     return _digest("%s/%s" % (pod_uid, destination), 10)
+
+
+def mark(place: int) -> str:
+    """The deletion cost of the old pod whose swap is the ``place``-th of its lock."""
+    return str(int(GOES_FIRST) + place % MARKS)
+
+
+def is_mark(cost: Optional[str]) -> bool:
+    """A deletion cost that a swap has given."""
+    try:
+        return 0 <= int(cost or "0") - int(GOES_FIRST) < MARKS
+    except ValueError:
+        return False
 
 
 def lease_name(workload_uid: str) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from ..clock import Clock, Deadline
 from .holder import Holder
@@ -51,7 +51,8 @@ class Order:
 class Settings:
     """Limits and permissions of a run. Seconds are floats; ``own_pod`` is the pod that this process
     runs in; ``stop`` is asked between steps whether to come to an end; ``say`` is told of progress;
-    ``steer`` names how a StatefulSet's pod is brought to its node (see steering).
+    ``steer`` names how a StatefulSet's pod is brought to its node (see steering); ``silent`` are
+    the namespaces in which this user may not create events.
     """
 
     clock: Clock
@@ -72,6 +73,7 @@ class Settings:
     steer: str = "auto"
     stop: Callable[[], bool] = never
     say: Callable[[Mapping[str, Any]], None] = nobody
+    silent: Set[str] = field(default_factory=set)
 
 
 @dataclass

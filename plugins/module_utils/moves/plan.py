@@ -28,17 +28,17 @@ from ..resources import (
 )
 from ..rules.selectors import matches_labels
 from ..workloads import Owner, deployment_of, owner_chain, rollout_in_progress
-from .adopt import REVISION
 from .calls import RIGHTS
 from .choice import EVICTABLE_INSTEAD, choose_strategy
 from .detach import choose_key, refuse_other_claimer
 from .estimate import expected_downtime, measured_startup
 from .journal import Entry
 from .manifest import differences, own_cost
-from .names import GOES_FIRST, move_id, replacement_name
+from .names import is_mark, move_id, replacement_name
 from .order import Order, Settings
 from .refusals import check_opt_out, check_state, check_volumes, refuse
-from .strategies import DETACHING, REPLICATING, STRATEGIES
+from .strategies import DETACHING, REPLICATING, STRATEGIES, Strategy
+from .swap import REVISION
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _plan(api: Api, order: Order, settings: Settings, pod: Object) -> Plan:
     if entry.strategy in REPLICATING:
         refuse_other_claimer(api, order.namespace, entry.owner_uid, meta(body)["labels"])
     warnings = _check_target(api, order, settings, entry, body)
-    created = _dry_run(api, body, order.namespace)
+    created = _foresee(api, strategy, body, warnings)
     _check_differences(settings, pod, created, owner is not None)
     return Plan(entry, pod, owner, created, warnings)
 
@@ -152,7 +152,7 @@ def _entry(api: Api, order: Order, strategy: str, pod: Object, chain: List[Owner
         node=order.node or "",
         placement=order.placement,
         # Our own mark on a pod without a journal: its Lease was deleted by hand in mid-move.
-        cost=None if own_cost(pod) == GOES_FIRST else own_cost(pod),
+        cost=None if is_mark(own_cost(pod)) else own_cost(pod),
         scheduler=order.scheduler_name or "",
         away=order.away,
     )
@@ -195,7 +195,9 @@ def _check_downtime(pod: Object, strategy: str, settings: Settings) -> None:
     if limit is not None and STRATEGIES[strategy].loses_availability:
         needed = measured_startup(pod) or 0.0
         if limit <= 0 or needed > limit:
-            text = "strategy %s stops the pod before it starts the new one, and its start took %.0fs"
+            text = (
+                "strategy %s stops the pod before it starts the new one, and its start took %.0fs"
+            )
             raise refuse(
                 "DowntimeNotAllowed",
                 pod,
@@ -289,6 +291,22 @@ def _check_target(
     return list(refuse_or_warn(settings.validate, body, order.node, rejections, step="preflight"))
 
 
+def _foresee(api: Api, strategy: Strategy, body: Object, warnings: List[str]) -> Object:
+    """The new pod as the server would make it. Where a controller makes it, admission may say no to
+    this user and yes to that: no reason to refuse the move.
+    """
+    namespace, name = str(meta(body)["namespace"]), str(meta(body)["name"])
+    try:
+        created = _dry_run(api, body, namespace)
+    except PlacementError as err:
+        if not strategy.by_controller or err.code == "QuotaExceeded":
+            raise
+        warnings.append("this user may not create such a pod (%s); its controller must" % err)
+        created = dict(body, metadata=dict(meta(body)))
+    created["metadata"]["name"] = "" if strategy.by_controller else name
+    return created
+
+
 def _dry_run(api: Api, body: Object, namespace: str) -> Object:
     """Create for show. A bare pod's own name is taken, so the server is asked under another one."""
     name = str(meta(body)["name"])
@@ -297,7 +315,6 @@ def _dry_run(api: Api, body: Object, namespace: str) -> Object:
         created = api.create(POD, probe, namespace, dry_run=True)
     except ApiError as err:
         raise api_to_placement(err, step="dry run", object="Pod %s/%s" % (namespace, name)) from err
-    created["metadata"]["name"] = name
     return created
 
 

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Set, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from ..api import Api, Object
 from ..errors import Conflict, NotFound, PlacementError
-from ..resources import LEASE, POD, SECRET, label, meta, uid
+from ..resources import LEASE, SECRET, label, meta, uid
 from ..rules.pod_state import is_terminating
 from ..workloads import known_kind
 from .engine import drive
@@ -18,7 +19,8 @@ from .lock import Lock
 from .names import EPOCH, MOVE, MOVE_ID
 from .order import Settings
 from .recreate import saved_moves
-from .strategies import machine_for
+from .strategies import STRATEGIES, machine_for
+from .toolbox import left_policies
 
 FINISHED = "finished"
 ROLLED_BACK = "rolled_back"
@@ -44,7 +46,7 @@ def settle(api: Api, lease: Object, settings: Settings) -> List[Dict[str, Any]]:
     """Wait until a live run of that Lease ends, or take a dead one over and finish its moves."""
     key = (str(meta(lease)["namespace"]), str(meta(lease)["name"]))
     lock = Lock(api, settings.clock, settings.holder, *key, settings.lock_duration)
-    if not lock.acquire([], settings.deadline):
+    if not lock.acquire([], settings.deadline, settings.stop):
         return finish_all(api, lock, settings)
     lock.release()
     return []
@@ -79,24 +81,24 @@ def _owner(api: Api, namespace: str, entry: Entry) -> Optional[Object]:
 
 
 def _fence(api: Api, lock: Lock, entry: Entry) -> None:
-    """Write the epoch on every pod of the move: what the former holder still sends was read before,
-    and gets a 409.
+    """Write the epoch on every object of the move: what the former holder still sends was read
+    before, and gets a 409.
     """
-    pods, _version = api.list(POD, lock.namespace)
-    for pod in pods:
-        ours = uid(pod) == entry.pod_uid or label(pod, MOVE_ID) in (
-            entry.id,
-            entry.id.replace("-back", ""),
-        )
-        if not ours or is_terminating(pod):
-            continue
-        lock.keep()
-        found = meta(pod)
-        body = {"metadata": {"uid": found["uid"], "annotations": {EPOCH: str(lock.epoch)}}}
-        try:
-            api.patch(POD, found["name"], body, lock.namespace)
-        except (Conflict, NotFound):
-            continue  # that pod is gone, and its name another's
+    for kind in STRATEGIES[entry.strategy].fenced:
+        for obj in api.list(kind, lock.namespace)[0]:
+            ours = uid(obj) == entry.pod_uid or label(obj, MOVE_ID) in (
+                entry.id,
+                entry.id.replace("-back", ""),
+            )
+            if not ours or is_terminating(obj):
+                continue
+            lock.keep()
+            found = meta(obj)
+            body = {"metadata": {"uid": found["uid"], "annotations": {EPOCH: str(lock.epoch)}}}
+            try:
+                api.patch(kind, found["name"], body, lock.namespace)
+            except (Conflict, NotFound):
+                continue  # that object is gone, and its name another's
 
 
 def unfinished(api: Api, namespace: Optional[str]) -> List[Object]:
@@ -115,24 +117,35 @@ def recover(api: Api, settings: Settings, namespace: Optional[str]) -> List[Dict
     results: List[Dict[str, Any]] = []
     failures: List[PlacementError] = []
     told: Set[Tuple[str, str]] = set()
-    for kind, journals in ((LEASE, decode), (SECRET, saved_moves)):
-        # A Secret counts where its Lease was deleted by hand: the pod may exist nowhere else.
-        for found in api.list(kind, namespace, label_selector=MOVE + "=true")[0]:
-            key = (str(meta(found)["namespace"]), str(meta(found)["name"]))
-            if key in told:
-                continue
-            try:
-                items = _recover_one(api, settings, key, journals(found), left=kind is SECRET)
-            except PlacementError as err:
-                failures.append(err)
-                told.add(key)
-                continue
-            results += items
-            if any(item["outcome"] in (INTERRUPTED, IN_PROGRESS) for item in items):
-                told.add(key)
+    for key, journal, left in _journals(api, namespace):
+        if key in told:
+            continue
+        try:
+            items = recover_one(api, settings, key, journal(), left=left)
+        except PlacementError as err:
+            failures.append(err)
+            told.add(key)
+            continue
+        results += items
+        if any(item["outcome"] in (INTERRUPTED, IN_PROGRESS) for item in items):
+            told.add(key)
     if failures:
         raise _first_of(failures, results)
     return results
+
+
+def _journals(
+    api: Api, namespace: Optional[str]
+) -> Iterator[Tuple[Tuple[str, str], Callable[[], List[Entry]], bool]]:
+    """Locks, their journals, and whether the Lease is gone. Secrets and policies count where it was
+    deleted by hand: a pod may exist nowhere else, or may not be created.
+    """
+    for kind, journal in ((LEASE, decode), (SECRET, saved_moves)):
+        for found in api.list(kind, namespace, label_selector=MOVE + "=true")[0]:
+            key = (str(meta(found)["namespace"]), str(meta(found)["name"]))
+            yield key, partial(journal, found), kind is SECRET
+    for key, policy in left_policies(api, namespace):
+        yield key, partial(decode, policy), True
 
 
 def _first_of(failures: List[PlacementError], done: List[Dict[str, Any]]) -> PlacementError:
@@ -146,7 +159,7 @@ def _first_of(failures: List[PlacementError], done: List[Dict[str, Any]]) -> Pla
     return first
 
 
-def _recover_one(
+def recover_one(
     api: Api, settings: Settings, key: Tuple[str, str], entries: List[Entry], *, left: bool
 ) -> List[Dict[str, Any]]:
     """The moves under one lock; ``left`` when there is no Lease any more."""
@@ -155,7 +168,7 @@ def _recover_one(
         return [describe_recovery(namespace, e, INTERRUPTED) for e in entries]
     lock = Lock(api, settings.clock, settings.holder, namespace, name, settings.lock_duration)
     try:
-        free = lock.acquire(entries if left else [], settings.deadline)
+        free = lock.acquire(entries if left else [], settings.deadline, settings.stop)
     except PlacementError as err:
         if err.code != "LockedBy":
             raise

@@ -7,7 +7,7 @@ instead.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping
+from typing import Iterator, List, Mapping, Tuple
 
 from ..api import Api, Object
 from ..errors import NotFound, PlacementError
@@ -34,6 +34,11 @@ _ONE_NODE_VOLUMES = (
     "fc",
     "rbd",
 )
+_OPT_OUTS: Mapping[str, str] = {
+    DO_NOT_MOVE: "true",
+    "karpenter.sh/do-not-disrupt": "true",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+}
 SHARED, ONE_NODE, ONE_POD = "shared", "one_node", "one_pod"
 _ORDER = (SHARED, ONE_NODE, ONE_POD)
 _SHARED_MODES = {"ReadWriteMany", "ReadOnlyMany"}
@@ -75,20 +80,18 @@ def check_opt_out(pod: Object, chain: List[Owner], settings: Settings) -> None:
         )
     if settings.force:
         return
-    objects: List[Mapping[str, Any]] = [pod, *(o.obj for o in chain if o.obj is not None)]
-    for obj in objects:
-        for key, stop in _opt_outs().items():
+    for _where, key, stop in opt_outs(pod, chain):
+        text = "annotation %s: %s forbids it" % (key, stop)
+        raise refuse("OptedOut", pod, text, "Remove the annotation, or set force: true.")
+
+
+def opt_outs(pod: Object, chain: List[Owner]) -> Iterator[Tuple[str, str, str]]:
+    """Object, key and value of each annotation, of the pod or an owner, that forbids a move."""
+    objects = [("Pod", pod), *((o.kind, o.obj) for o in chain if o.obj is not None)]
+    for kind, obj in objects:
+        for key, stop in _OPT_OUTS.items():
             if annotation(obj, key) == stop:
-                text = "annotation %s: %s forbids it" % (key, stop)
-                raise refuse("OptedOut", pod, text, "Remove the annotation, or set force: true.")
-
-
-def _opt_outs() -> Dict[str, str]:
-    return {
-        DO_NOT_MOVE: "true",
-        "karpenter.sh/do-not-disrupt": "true",
-        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
-    }
+                yield describe(kind, obj), key, stop
 
 
 def check_volumes(api: Api, pod: Object, settings: Settings) -> str:
@@ -114,13 +117,14 @@ def check_volumes(api: Api, pod: Object, settings: Settings) -> str:
             )
         claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
         if claim:
-            found = max(found, _attachment(api, pod, namespace, claim), key=_ORDER.index)
+            found = max(found, attachment(api, pod, namespace, claim), key=_ORDER.index)
         elif any(kind in volume for kind in _ONE_NODE_VOLUMES):
             found = max(found, ONE_NODE, key=_ORDER.index)
     return found
 
 
-def _attachment(api: Api, pod: Object, namespace: str, claim: str) -> str:
+def attachment(api: Api, pod: Object, namespace: str, claim: str) -> str:
+    """How one claim of the pod attaches."""
     try:
         found = api.get(PVC, claim, namespace)
     except NotFound:

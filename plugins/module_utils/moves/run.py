@@ -19,14 +19,16 @@ from ..errors import ApiError, NotFound, PlacementError, api_to_placement
 from ..resources import POD, meta, uid
 from ..rules.pod_state import is_terminating
 from ..workloads import controller_ref
+from .announce import Announcer
 from .engine import drive
-from .journal import Entry, decode
+from .journal import decode
 from .lock import Lock
 from .machine import Machine
 from .names import lease_name, successor_of
 from .order import Order, Report, Settings
 from .plan import Plan, make_plan
 from .recovery import describe_recovery, finish_all, recover, settle, unfinished
+from .results import failure_of, moved_item
 from .scene import Step
 from .strategies import machine_for
 
@@ -42,6 +44,20 @@ def carry_out(api: Api, order: Order, settings: Settings) -> Report:
     next run.
     """
     report = Report()
+    for _round in range(MAX_ROUNDS):
+        plan = prepare(api, order, settings, report)
+        if plan is None:
+            return report
+        if settings.check:
+            _predicted(report, plan)
+            return report
+        if _execute(api, settings, plan, report):
+            return report
+    raise _overrun(order)
+
+
+def prepare(api: Api, order: Order, settings: Settings, report: Report) -> Optional[Plan]:
+    """Find the pod, repair what an earlier run left, and plan; None when nothing is to be done."""
     for _round in range(MAX_ROUNDS):
         pod = find(api, order)
         interrupted = _interrupted(api, order, pod)
@@ -59,15 +75,17 @@ def carry_out(api: Api, order: Order, settings: Settings) -> Report:
             raise _not_found(order)
         if already_there(pod, order):
             _unchanged(report, pod)
-            return report
+            return None
+        if settings.stop():
+            raise _cancelled(order)
         plan = make_plan(api, order, settings, pod)
         report.warnings = plan.warnings
-        if settings.check:
-            _predicted(report, plan)
-            return report
-        if _execute(api, settings, plan, report):
-            return report
-    raise PlacementError(
+        return plan
+    raise _overrun(order)
+
+
+def _overrun(order: Order) -> PlacementError:
+    return PlacementError(
         "Conflict",
         "other runs kept moving pods of this workload",
         object="Pod %s/%s" % (order.namespace, order.name),
@@ -127,7 +145,7 @@ def _execute(api: Api, settings: Settings, plan: Plan, report: Report) -> bool:
         lease_name(workload),
         settings.lock_duration,
     )
-    if not lock.acquire([entry], settings.deadline):
+    if not lock.acquire([entry], settings.deadline, settings.stop):
         report.recovered += finish_all(api, lock, settings)
         report.changed = True
         return False
@@ -135,17 +153,25 @@ def _execute(api: Api, settings: Settings, plan: Plan, report: Report) -> bool:
         lock.release()
         return False
     machine = machine_for(api, lock, entry, settings, plan.owner)
-    step = _drive(api, settings, machine)
+    step = _announced(api, settings, machine, report)
     lock.release()
     if step.code:
-        raise _failure(step, entry, namespace, report, machine)
-    report.changed = True
+        err = failure_of(step, entry, namespace, machine)
+        err.changed = err.changed or report.changed
+        err.result.update(recovered=report.recovered, warnings=report.warnings)
+        raise err
     report.warnings = report.warnings + machine.warnings
-    report.moved = _moved(machine, entry, namespace)
-    report.plan = plan.as_item()
-    _diff(report, plan, str(report.moved["new_pod"]), str(report.moved["to_node"]))
-    _check_downtime(settings, report)
+    note_moved(report, plan, moved_item(entry, namespace, machine), settings)
     return True
+
+
+def note_moved(report: Report, plan: Plan, moved: Dict[str, Any], settings: Settings) -> None:
+    """The move is done; ``DowntimeExceeded`` where it took the pod away for too long."""
+    report.changed = True
+    report.moved = moved
+    report.plan = plan.as_item()
+    _diff(report, plan, str(moved["new_pod"]), str(moved["to_node"]))
+    _check_downtime(settings, report)
 
 
 def _still_planned(api: Api, plan: Plan) -> bool:
@@ -155,6 +181,25 @@ def _still_planned(api: Api, plan: Plan) -> bool:
     except NotFound:
         return False
     return uid(now) == plan.entry.pod_uid and not is_terminating(now)
+
+
+def _announced(api: Api, settings: Settings, machine: Machine, report: Report) -> Step:
+    """Drive, with an event on the pod at both ends."""
+    entry, announcer = machine.entry, Announcer(api, settings, machine.namespace)
+    announcer.moving(entry)
+    try:
+        step = _drive(api, settings, machine)
+    except PlacementError as err:
+        announcer.failed(entry, err.code, err.message)
+        raise
+    if step.code and machine.disrupted:
+        announcer.failed(entry, step.code, step.why)
+    elif step.code:
+        announcer.rolled_back(entry, step.code, step.why)
+    else:
+        announcer.moved(entry, machine.replacement or {})
+    report.warnings = report.warnings + announcer.warnings
+    return step
 
 
 def _drive(api: Api, settings: Settings, machine: Machine) -> Step:
@@ -170,36 +215,6 @@ def _drive(api: Api, settings: Settings, machine: Machine) -> Step:
             return drive(machine, api, settings.clock)
         except ApiError:
             raise problem from err
-
-
-def _failure(
-    step: Step, entry: Entry, namespace: str, report: Report, machine: Machine
-) -> PlacementError:
-    restored = entry.strategy == "recreate" and bool(machine.entry.id != entry.id)
-    return PlacementError(
-        step.code,
-        step.why or "the move did not happen",
-        object="Pod %s/%s" % (namespace, entry.pod),
-        step="move",
-        hint=_hint(step.code),
-        changed=report.changed or restored,
-        result={"rolled_back": True, "recovered": report.recovered, "warnings": report.warnings},
-    )
-
-
-def _hint(code: str) -> str:
-    hints = {
-        "PodGone": "Its controller or a person deleted it; name a pod that runs.",
-        "OwnerGone": "The workload was deleted meanwhile; there is nothing to move.",
-        "RolloutInProgress": "Run the task again when the rollout is complete.",
-        "WorkloadNotReady": "All pods of the workload must be Ready first; look at the others.",
-        "Cancelled": "Run the task again to go on.",
-        "PdbBlocked": "The budget refuses even with the replacement counted; see its other pods.",
-        "ReplacementDiffers": "Set accept_differences: true when the new pod is what you want.",
-        "NotScheduled": "Check that a scheduler of that name runs.",
-        "Unschedulable": "Choose another node, or make room on this one.",
-    }
-    return hints.get(code, "The old pod serves as before. Remove the cause and run the task again.")
 
 
 def _unchanged(report: Report, pod: Object) -> None:
@@ -230,36 +245,13 @@ def _diff(report: Report, plan: Plan, new_pod: str, to_node: str) -> None:
     spec = plan.replacement["spec"]
     before: Dict[str, Any] = {"pod": plan.entry.pod, "node": plan.entry.from_node}
     after: Dict[str, Any] = {
-        "pod": new_pod,
+        "pod": new_pod if meta(plan.replacement)["name"] else "named by its controller",
         "node": to_node if plan.entry.node else "chosen by the scheduler",
     }
     if spec.get("schedulerName") != plan.pod["spec"].get("schedulerName"):
         before["schedulerName"] = plan.pod["spec"].get("schedulerName")
         after["schedulerName"] = spec.get("schedulerName")
     report.before, report.after = before, after
-
-
-def _moved(machine: Machine, entry: Entry, namespace: str) -> Dict[str, Any]:
-    new = machine.replacement or {}
-    times = machine.vigil.times
-    start = min(times.values(), default=0.0)
-    ready, stopping = times.get("ready"), times.get("terminating", times.get("gone"))
-    downtime = max(0.0, ready - stopping) if ready is not None and stopping is not None else 0.0
-    return {
-        **machine.details,
-        "namespace": namespace,
-        "pod": entry.pod,
-        "uid": entry.pod_uid,
-        "new_pod": meta(new).get("name", ""),
-        "new_uid": uid(new),
-        "from_node": entry.from_node,
-        "to_node": (new.get("spec") or {}).get("nodeName", ""),
-        "strategy": entry.strategy,
-        "downtime": round(downtime, 3),
-        "timings": {
-            event.replace(" ", "_"): round(at - start, 3) for event, at in sorted(times.items())
-        },
-    }
 
 
 def _check_downtime(settings: Settings, report: Report) -> None:
@@ -275,6 +267,16 @@ def _check_downtime(settings: Settings, report: Report) -> None:
         hint="The move is done. Use strategy: surge, or allow more.",
         changed=True,
         result={"moved": [moved]},
+    )
+
+
+def _cancelled(order: Order) -> PlacementError:
+    return PlacementError(
+        "Cancelled",
+        "the task was cancelled before this move began",
+        object="Pod %s/%s" % (order.namespace, order.name),
+        step="move",
+        hint="Run the task again to go on.",
     )
 
 

@@ -43,6 +43,7 @@ class Scene:
     deployment: Optional[Object] = None
     node: Optional[Object] = None
     secret: Optional[Object] = None
+    holder: Optional[Object] = None  # the temporary ReplicaSet of a shadow move
     foreign: Optional[Object] = None
     siblings: List[Object] = field(default_factory=list)
     versions: Dict[str, str] = field(default_factory=dict)

@@ -8,11 +8,14 @@ checks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from ..api import Api, Object
 from ..errors import PlacementError
+from ..resources import POD, REPLICA_SET, Kind
 from .adopt import Adopt
+from .bare import prepare_bare
+from .evict import Evict, prepare_evict
 from .journal import Entry
 from .lock import Lock
 from .machine import Machine
@@ -20,6 +23,10 @@ from .manifest import from_pod, from_template
 from .names import replacement_name
 from .order import Order, Settings
 from .recreate import Recreate
+from .replace import Replace, prepare_replace
+from .shadow import Shadow, prepare_shadow
+from .steer import Steer
+from .steering import prepare_steer, steered_pod
 from .surge import Surge
 
 Body = Callable[[Entry, Object, Object], Object]
@@ -35,13 +42,16 @@ DETACHING = ("adopt", "replace")
 class Strategy:
     """``machine(api, lock, entry, settings, owner, resume=)`` makes the state machine; ``body`` the
     pod that a plan is judged by (None: the strategy creates none); ``prepare`` makes further checks
-    and completes the journal's entry.
+    and completes the journal's entry; ``fenced`` are the kinds of the objects that a recovery must
+    fence; ``by_controller`` says that a controller makes the new pod and names it.
     """
 
     machine: Callable[..., Machine]
     body: Optional[Body]
     prepare: Optional[Prepare] = None
     loses_availability: bool = False
+    fenced: Tuple[Kind, ...] = (POD,)
+    by_controller: bool = False
 
 
 def _bare(machine: Callable[..., Machine]) -> Callable[..., Machine]:
@@ -67,8 +77,14 @@ def _same_name(entry: Entry, pod: Object, _owner: Object) -> Object:
 
 STRATEGIES: Dict[str, Strategy] = {
     "adopt": Strategy(Adopt, _beside),
-    "surge": Strategy(_bare(Surge), _renamed),
-    "recreate": Strategy(_bare(Recreate), _same_name, loses_availability=True),
+    "shadow": Strategy(
+        Shadow, _beside, prepare_shadow, fenced=(POD, REPLICA_SET), by_controller=True
+    ),
+    "surge": Strategy(_bare(Surge), _renamed, prepare_bare),
+    "recreate": Strategy(_bare(Recreate), _same_name, prepare_bare, loses_availability=True),
+    "replace": Strategy(Replace, _beside, prepare_replace, loses_availability=True),
+    "steer": Strategy(Steer, steered_pod, prepare_steer, loses_availability=True),
+    "evict": Strategy(Evict, None, prepare_evict, loses_availability=True, by_controller=True),
 }
 
 

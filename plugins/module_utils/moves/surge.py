@@ -23,10 +23,10 @@ from __future__ import annotations
 from typing import Optional
 
 from ..errors import AlreadyExists, Forbidden, Invalid, api_to_placement
-from ..resources import POD, label, meta, uid
+from ..resources import LEASE, POD, label, meta, uid
 from ..rules.pod_state import is_ready, is_terminal, is_terminating
 from .machine import Machine
-from .manifest import from_pod
+from .manifest import from_pod, lasting_owners
 from .names import EPOCH, MOVE_ID, MOVED_FROM_UID, replacement_name
 from .scene import DONE, WAIT, Scene, Step
 
@@ -60,7 +60,8 @@ class Surge(Machine):
         serving = scene.old is not None and not is_terminating(scene.old)
         if scene.new is None:
             return self._without_replacement(scene, serving=serving)
-        tied = bool(meta(scene.new).get("ownerReferences"))
+        owners = meta(scene.new).get("ownerReferences") or []
+        tied = any(ref.get("kind") == LEASE.kind for ref in owners)
         if not serving:
             return Step("release") if tied else self._old_gone(scene) or Step("finalize")
         if self.failure is not None:
@@ -114,7 +115,8 @@ class Surge(Machine):
 
     def do_release(self, scene: Scene, _step: Step) -> None:
         """From here on the replacement stands for itself."""
-        self.patch_pod(scene.new, {"ownerReferences": None})
+        owners = lasting_owners(scene.old or {})
+        self.patch_pod(scene.new, {"ownerReferences": owners or None})
         self.vigil.seen("handed over")
 
     def do_evict(self, scene: Scene, _step: Step) -> Optional[Step]:

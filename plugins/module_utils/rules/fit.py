@@ -4,8 +4,8 @@
 """Does this pod fit this node, and if not, why: one ordered table of rules answers.
 
 The rules are named after the plugins of kube-scheduler whose filters they repeat, in the order in
-which those run. Not repeated, because they need a view of the whole cluster: InterPodAffinity,
-PodTopologySpread, VolumeRestrictions, NodeVolumeLimits, DynamicResources, NodeDeclaredFeatures.
+which those run. Those of NOT_REPEATED are not repeated, because they need a view of the whole
+cluster.
 """
 
 from __future__ import annotations
@@ -68,6 +68,15 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ),
     ("VolumeBinding", lambda pod, view: volume_conflicts(pod, view.node, view.volumes)),
     ("VolumeZone", lambda pod, view: zone_conflicts(pod, view.node, view.volumes)),
+)
+
+NOT_REPEATED = (
+    "NodeVolumeLimits",
+    "VolumeRestrictions",
+    "PodTopologySpread",
+    "InterPodAffinity",
+    "DynamicResources",
+    "NodeDeclaredFeatures",
 )
 
 

@@ -65,6 +65,29 @@ def test_the_shortest_loss_is_seen(cluster: Cluster, kube: Kube, namespace: str)
     assert watch.summary.unavailable_seconds > 0
 
 
+def test_the_plenty_of_one_workload_hides_no_want_of_another(
+    cluster: Cluster, kube: Kube, namespace: str
+) -> None:
+    for name in ("one", "two"):
+        kube.create(pod(cluster, name), namespace)
+    kube.wait_ready(namespace, count=2)
+    with watching(cluster, namespace, "app", 1, by="app") as watch:
+        more = pod(cluster, "more")
+        more["metadata"]["labels"]["app"] = "one"
+        kube.create(more, namespace)
+        kube.wait_ready(namespace, count=3)
+        kube.delete("Pod", "two", namespace)
+        kube.wait_gone("Pod", "two", namespace)
+    parts = watch.summary.parts
+    assert {name: (part.min_ready, part.ready) for name, part in parts.items()} == {
+        "one": (1, 2),
+        "two": (0, 0),
+    }
+    assert parts["one"].unavailable_seconds == 0
+    assert watch.summary.unavailable_seconds == parts["two"].unavailable_seconds > 0
+    assert (watch.summary.min_ready, watch.summary.ready) == (0, 2)
+
+
 class Wire:
     """A forwarder to the API server that can be cut and joined again."""
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 podplacement contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pods and nodes for the tests of k8s_pod_bind, kept to themselves by a taint and a name."""
+"""Pods and nodes of one test, kept to themselves by a taint and a name."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.audit import Audit
 from tests.cluster.cluster import DEFAULT_IMAGE, Cluster
 from tests.cluster.kube import Kube, Object
 from tests.cluster.nodes import create_nodes, node
+from tests.integration.estate import Estate
 
 
 @dataclass(frozen=True)
@@ -86,3 +88,13 @@ def yard(cluster: Cluster, kube: Kube, namespace: str) -> Iterator[Yard]:
     yield Yard(kube, namespace, names)
     for name in names:
         kube.delete("Node", name)
+
+
+@pytest.fixture
+def estate(cluster: Cluster, kube: Kube, namespace: str, audit: Audit) -> Iterator[Estate]:
+    """A node to be evacuated, and two that may take its pods."""
+    if cluster.provider != "kwok":
+        pytest.skip("needs simulated nodes")
+    found = Estate(cluster, kube, namespace, audit)
+    yield found
+    found.remove()

@@ -73,6 +73,7 @@ class Stage:
 
     def __init__(self, folder: Path, *objects: Object, **how: Any) -> None:
         resume = how.pop("resume", False)
+        kind: type[Adopt] = how.pop("kind", Adopt)
         moved: Entry = how.pop("moved", entry())
         owner = how.pop("owner", OWNER)
         targets = [] if how.pop("no_target", False) else [node("b")]
@@ -81,7 +82,7 @@ class Stage:
         who = holder(folder)
         lock = held_lock(self.api, who, moved)
         options = settings(self.api.clock, who, **how)
-        self.machine = Adopt(self.api, lock, moved, options, owner or OWNER, resume=resume)
+        self.machine = kind(self.api, lock, moved, options, owner or OWNER, resume=resume)
 
     def step(self) -> Step:
         return self.machine.decide(self.machine.look())

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.podplacement.core.plugins.module_utils.errors import PlacementError
-from ansible_collections.podplacement.core.plugins.module_utils.moves.adopt import (
-    ADOPTION_SECONDS,
-    MAX_TRIES,
-)
 from ansible_collections.podplacement.core.plugins.module_utils.moves.scene import (
     DONE,
     WAIT,
     Step,
+)
+from ansible_collections.podplacement.core.plugins.module_utils.moves.swap import (
+    ADOPTION_SECONDS,
+    MAX_TRIES,
 )
 from tests.unit.moves.adopt_stage import Stage, changed, new, old, other
 from tests.unit.moves.objects import (

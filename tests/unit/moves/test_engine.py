@@ -25,6 +25,7 @@ from ansible_collections.podplacement.core.plugins.module_utils.moves.engine imp
 from ansible_collections.podplacement.core.plugins.module_utils.moves.machine import Machine
 from ansible_collections.podplacement.core.plugins.module_utils.moves.scene import (
     DONE,
+    TICK_SECONDS,
     WAIT,
     Scene,
     Step,
@@ -119,12 +120,12 @@ def test_progress_in_between_starts_the_count_anew(tmp_path: Path) -> None:
     assert drive(machine, api, api.clock).verb == DONE
 
 
-def test_a_long_wait_is_cut_for_the_renewals(tmp_path: Path) -> None:
+def test_a_long_wait_is_cut_for_the_renewals_and_for_the_wish_to_stop(tmp_path: Path) -> None:
     api = world()
-    machine = script(api, tmp_path, *[Step(WAIT, kind=PDB, limit=1000.0)] * 9, Step(DONE))
+    machine = script(api, tmp_path, *[Step(WAIT, kind=PDB, limit=1000.0)] * 45, Step(DONE))
     began = api.clock.now
     drive(machine, api, api.clock)
-    assert api.clock.now - began == pytest.approx(90)
+    assert api.clock.now - began == pytest.approx(45 * TICK_SECONDS)
     renewals = [c for c in api.writes() if c.resource == "leases" and c.verb == "patch"]
     assert len(renewals) == 8
 

@@ -46,11 +46,25 @@ def world(*objects: Object) -> FakeApi:
     return FakeApi(pod("old", owner=OWNER), *objects)
 
 
-def test_all_gates_open_and_the_eviction_was_only_asked_about() -> None:
-    api = world()
+def budget(**labels: str) -> Object:
+    return {
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "web", "namespace": NS},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": labels}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("budgets", "asked"),
+    [([], []), ([budget(app="db")], []), ([budget(app="web")], ["pods/eviction"])],
+)
+def test_all_gates_open_and_the_eviction_was_only_asked_about(
+    budgets: list[Object], asked: list[str]
+) -> None:
+    api = world(*budgets)
     assert gate(api, scene()) is None
     assert api.writes() == []
-    assert [c.resource for c in api.calls if c.dry_run] == ["pods/eviction"]
+    assert [c.resource for c in api.calls if c.dry_run] == asked
 
 
 def test_a_replacement_that_differs_is_the_end_unless_accepted() -> None:
@@ -126,7 +140,7 @@ def test_a_service_may_have_several_slices() -> None:
 
 
 def test_a_budget_must_have_counted_the_replacement() -> None:
-    api = world()
+    api = world(budget(app="web"))
     api.before("create", "pods/eviction", TooManyRequests(429, "TooManyRequests", "the budget"))
     seen = scene()
     step = gate(api, seen)
@@ -137,6 +151,6 @@ def test_a_budget_must_have_counted_the_replacement() -> None:
 
 
 def test_an_old_pod_that_is_gone_by_then_is_looked_at_again() -> None:
-    step = gate(FakeApi(), scene())
+    step = gate(FakeApi(budget(app="web")), scene())
     assert step is not None
     assert (step.verb, step.code) == (WAIT, "")

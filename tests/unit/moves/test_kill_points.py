@@ -32,13 +32,14 @@ from tests.unit.moves.objects import (
 from tests.unit.moves.world import KilledError, World, leftovers
 
 OWNERS = ("Deployment", "ReplicaSet", "ReplicationController")
-WRITES = {"adopt": 6, "recreate": 7, "surge": 6}
+SWAPS = ("adopt", "shadow")
+WRITES = {"adopt": 6, "shadow": 6, "recreate": 7, "surge": 6}
 
 
 def scene(strategy: str, kind: str = "Deployment") -> World:
     """Two nodes, and a workload of two pods behind a budget of two; or one bare pod."""
     nodes = [node("a"), node("b")]
-    if strategy != "adopt":
+    if strategy not in SWAPS:
         return World(*nodes, pod("old", labels={"app": "web"}))
     above = deployment() if kind == "Deployment" else None
     owner = controller("ReplicaSet" if above else kind, above=above)
@@ -62,7 +63,10 @@ def spec_of(world: World) -> list[tuple[Any, Any]]:
 
 
 def kill_points() -> list[Any]:
-    cases = [("adopt", kind) for kind in OWNERS] + [("recreate", ""), ("surge", "")]
+    cases = [(strategy, kind) for strategy in SWAPS for kind in OWNERS] + [
+        ("recreate", ""),
+        ("surge", ""),
+    ]
     return [
         pytest.param(s, kind, n, when, idle, id=f"{s}-{kind or 'Pod'}-{when}-{n}-{idle}")
         for s, kind in cases
@@ -83,7 +87,7 @@ def kill(world: World, folder: Path, strategy: str, n: int, when: str, idle: str
 
 def check_moved(world: World, strategy: str, before: Any) -> None:
     world.settle()
-    count = 2 if strategy == "adopt" else 1
+    count = 2 if strategy in SWAPS else 1
     assert [is_ready(p) for p in world.pods()] == [True] * count
     assert "b" in [p["spec"]["nodeName"] for p in world.pods()]
     assert leftovers(world) == []
@@ -125,7 +129,7 @@ def test_a_recovery_leaves_nothing(
     world.settle()
     assert leftovers(world) == []
     assert spec_of(world) == before
-    count = 2 if strategy == "adopt" else 1
+    count = 2 if strategy in SWAPS else 1
     assert [is_ready(p) for p in world.pods()] == [True] * count
     if strategy != "recreate":
         assert world.lowest >= count
@@ -147,7 +151,7 @@ def test_a_target_that_fails_costs_nothing_wherever_the_run_is_killed(
         world.settle()
         assert leftovers(world) == [], f"killed {when} write {n}"
         at_home = [is_ready(p) for p in world.pods() if p["spec"]["nodeName"] == "a"]
-        assert at_home == [True] * (2 if strategy == "adopt" else 1)
+        assert at_home == [True] * (2 if strategy in SWAPS else 1)
         if strategy != "recreate":
             assert world.lowest >= len(at_home)
         if outcome:

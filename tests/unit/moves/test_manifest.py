@@ -30,6 +30,8 @@ from ansible_collections.podplacement.core.plugins.module_utils.moves.names impo
 from tests.unit.moves.objects import HASH, NS, Object, controller, deployment, entry, pod
 from tests.unit.moves.world import PREFERRED, REQUIRED
 
+APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
 
 def pin(node: str, operator: str = "In") -> Object:
     return {"key": "metadata.name", "operator": operator, "values": [node]}
@@ -204,7 +206,11 @@ def lived_in() -> Object:
         "generation": 2,
         "managedFields": [{}],
         "finalizers": ["x/y"],
-        "ownerReferences": [{"kind": "ConfigMap", "name": "c", "uid": "u"}],
+        "ownerReferences": [
+            {"kind": "ConfigMap", "name": "c", "uid": "u"},
+            {"kind": "Lease", "name": "l", "uid": "v"},
+            {"kind": "Thing", "name": "t", "uid": "w", "controller": True},
+        ],
         "deletionGracePeriodSeconds": 30,
         "generateName": "old-",
         "selfLink": "/x",
@@ -223,7 +229,7 @@ def lived_in() -> Object:
         "sidecar.istio.io/status": "{}",
         "openshift.io/scc": "restricted",
         "kubernetes.io/limit-ranger": "cpu",
-        "kubectl.kubernetes.io/last-applied-configuration": "{}",
+        APPLIED: "{}",
     }
     token = {"name": "kube-api-access-x1", "projected": {}}
     mounts = [{"name": "kube-api-access-x1", "mountPath": "/t"}, {"name": "data", "mountPath": "/"}]
@@ -251,7 +257,8 @@ def test_a_bare_pod_keeps_what_its_user_wrote_and_nothing_else() -> None:
         "name": "old",
         "namespace": NS,
         "labels": {"app": "db"},
-        "annotations": {"note": "mine", DO_NOT_MOVE: "true"},
+        "annotations": {"note": "mine", DO_NOT_MOVE: "true", APPLIED: "{}"},
+        "ownerReferences": [{"kind": "ConfigMap", "name": "c", "uid": "u"}],
     }
     assert "status" not in body
     spec = body["spec"]

@@ -116,10 +116,10 @@ def test_without_a_target_only_the_scheduler_changes(tmp_path: Path) -> None:
 # ---- refusals that are decided here
 
 
-@pytest.mark.parametrize("strategy", ["adopt", "recreate", "surge"])
+@pytest.mark.parametrize("strategy", ["adopt", "shadow", "recreate", "surge"])
 def test_each_missing_right_is_named(strategy: str, tmp_path: Path) -> None:
     for verb, kind, subresource in RIGHTS[strategy]:
-        api = world() if strategy == "adopt" else bare()
+        api = world() if strategy in ("adopt", "shadow") else bare()
         resource = "/".join(filter(None, (kind.plural, subresource)))
         api.denied.add((verb, resource))
         err = refusal(api, tmp_path, strategy=strategy)
@@ -155,7 +155,9 @@ def test_another_controller_would_take_the_replacement(tmp_path: Path) -> None:
 def test_no_key_to_detach_by(tmp_path: Path) -> None:
     owner = controller(labels={"app": "web"})
     api = FakeApi(node("b"), owner, pod("old", owner=owner), budget())
-    assert refusal(api, tmp_path).code == "NoDetachKey"
+    assert refusal(api, tmp_path, strategy="adopt").code == "NoDetachKey"
+    item = plan(api, tmp_path).as_item()
+    assert (item["strategy"], item["new_pod"], item["loses_availability"]) == ("shadow", "", False)
 
 
 @pytest.mark.parametrize(

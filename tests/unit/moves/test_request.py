@@ -20,7 +20,7 @@ from ansible_collections.podplacement.core.plugins.module_utils.moves.request im
     settings_from,
 )
 from tests.unit.fake_api import VirtualClock
-from tests.unit.moves.objects import NS, node, pod
+from tests.unit.moves.objects import NS, controller, deployment, node, pod
 from tests.unit.moves.world import World
 
 Params = dict[str, Any]
@@ -65,6 +65,7 @@ def test_a_pod_is_named_once() -> None:
         {"max_downtime": -0.1},
         {"wait_timeout": -1},
         {"terminate_grace_period": -1},
+        {"forks": -1},
         {"lock_duration": 0.5},
         {"lock_duration": 0},
     ],
@@ -84,7 +85,14 @@ def test_what_the_module_does_not_have_keeps_its_default() -> None:
     assert (told.deadline.seconds, told.force) == (7.0, True)
 
 
-@pytest.mark.parametrize("extra", [{"name": "p"}, {"moves": [{"name": "p"}]}])
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"name": "p"},
+        {"moves": [{"name": "p"}]},
+        {"controller": {"kind": "Deployment", "name": "web"}},
+    ],
+)
 def test_a_recovery_names_no_pods(extra: Params) -> None:
     api = World()
     bad(pod_move, {**BASE, "state": "recovered", **extra}, api, api.clock, False)
@@ -97,6 +105,30 @@ def test_the_module_moves_and_recovers() -> None:
     assert pod_move({**P, "wait_timeout": 60}, api, api.clock, False)["changed"] is False
     recovered = {"state": "recovered", "namespace": NS, "name": None, "moves": None}
     assert pod_move(recovered, api, api.clock, False)["changed"] is False
+
+
+@pytest.mark.parametrize(
+    "missing", [{"namespace": None}, {"node": None}, {"count": None}, {"count": -1}]
+)
+def test_a_controller_needs_namespace_node_and_count(missing: Params) -> None:
+    api = World()
+    wish = {"controller": {"kind": "Deployment", "name": "web"}, "count": 1}
+    bad(pod_move, {**BASE, "namespace": NS, "node": "b", **wish, **missing}, api, api.clock, False)
+
+
+def test_a_controller_has_its_pods_where_it_should() -> None:
+    above = deployment()
+    owner = controller(above=above)
+    pods = [pod(name, owner=owner) for name in ("one", "two")]
+    api = World(node("a"), node("b"), above, owner, *pods)
+    wish = {"controller": {"kind": "Deployment", "name": "web"}, "count": 1, "node": "b"}
+    params = {**BASE, "namespace": NS, **wish, "wait_timeout": 60}
+    foretold = pod_move(params, api, api.clock, True)
+    assert api.writes() == []
+    done = pod_move(params, api, api.clock, False)
+    assert (done["changed"], done["diff"]) == (True, foretold["diff"])
+    assert [m["to_node"] for m in done["moved"]] == ["b"]
+    assert pod_move(params, api, api.clock, False)["changed"] is False
 
 
 def test_the_pod_that_we_run_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

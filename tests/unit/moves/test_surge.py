@@ -201,6 +201,19 @@ def test_it_goes_there_in_four_writes_on_pods(tmp_path: Path) -> None:
     assert next_step(machine) == Step(DONE)
 
 
+def test_whose_deletion_was_the_old_pods_end_is_the_new_ones(tmp_path: Path) -> None:
+    pod_of = old()
+    tool = {"kind": "ConfigMap", "name": "c", "uid": "u"}
+    pod_of["metadata"]["ownerReferences"] = [tool]
+    machine = stage(tmp_path, pod_of)
+    act(machine, "create")
+    act(machine, "release")
+    made = machine.look().new
+    assert made is not None
+    assert made["metadata"]["ownerReferences"] == [tool]
+    assert next_step(machine).verb == "wait"
+
+
 @pytest.mark.parametrize(
     "error", [AlreadyExists(409, "AlreadyExists", "taken"), Forbidden(403, "Forbidden", "no")]
 )

@@ -20,6 +20,7 @@ from ansible_collections.podplacement.core.plugins.module_utils.moves.names impo
     MOVE_ID,
 )
 from ansible_collections.podplacement.core.plugins.module_utils.resources import (
+    EVENT,
     LEASE,
     NODE,
     PDB,
@@ -45,10 +46,11 @@ from ansible_collections.podplacement.core.plugins.module_utils.workloads import
     desired,
     selector,
 )
-from tests.unit.fake_api import FakeApi, VirtualClock
+from tests.unit.fake_api import Call, FakeApi, VirtualClock
 from tests.unit.moves.objects import NS, Object, reference, status
 
 STEP_SECONDS = 0.5
+CUT_LOOSE: Object = {"metadata": {"ownerReferences": None}}
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
@@ -80,6 +82,10 @@ class World(FakeApi):
         """How many pods a Service for app=web would send to."""
         return sum(is_ready(p) and _label(p, "app") == "web" for p in self.pods())
 
+    def writes(self) -> list[Call]:
+        """The writes that are steps of a move."""
+        return [call for call in super().writes() if call.resource != EVENT.plural]
+
     def put(self, obj: Object) -> Object:
         stored = super().put(obj)
         self.lowest = min(self.lowest, self.ready())
@@ -102,6 +108,8 @@ class World(FakeApi):
         *,
         dry_run: bool = False,
     ) -> Object:
+        if kind is EVENT:  # no step of a move
+            return super().create(kind, body, namespace, dry_run=dry_run)
         self._point("before", dry_run=dry_run)
         body = {**body, "status": {"phase": "Pending"}} if kind is POD else body
         made = super().create(kind, body, namespace, dry_run=dry_run)
@@ -126,8 +134,17 @@ class World(FakeApi):
     def delete(self, kind: Kind, name: str, namespace: str | None = None, **options: Any) -> None:
         self._point("before", dry_run=False)
         with self._gracefully():
-            super().delete(kind, name, namespace, **options)
+            if options.get("propagation") == "Orphan":
+                self._orphan(kind, name, namespace, options)
+            else:
+                super().delete(kind, name, namespace, **options)
         self._point("after", dry_run=False)
+
+    def _orphan(self, kind: Kind, name: str, namespace: str | None, options: Object) -> None:
+        """It stays until the garbage collector has cut loose what it owns."""
+        found = {"uid": options["uid"], "resourceVersion": options["resource_version"]}
+        going = {"deletionTimestamp": "2026-01-01T00:05:00Z", "finalizers": ["orphan"]}
+        super().patch(kind, name, {"metadata": {**found, **going}}, namespace)
 
     def evict(self, name: str, namespace: str, *, dry_run: bool = False, **options: Any) -> None:
         self._point("before", dry_run=dry_run)
@@ -210,7 +227,14 @@ class World(FakeApi):
         return False
 
     def _collect(self) -> bool:
+        if self._let_go():
+            return True
         alive = {obj["metadata"]["uid"] for obj in self._objects.values()}
+        for holder in self._all(REPLICA_SET):
+            owners = holder["metadata"].get("ownerReferences") or []
+            if any(o["kind"] == "Lease" and o["uid"] not in alive for o in owners):
+                self.remove(REPLICA_SET, holder["metadata"]["name"], NS)
+                return True
         for pod in self.pods():
             owners = pod["metadata"].get("ownerReferences") or []
             if owners and not any(o["uid"] in alive for o in owners) and not is_terminating(pod):
@@ -218,9 +242,20 @@ class World(FakeApi):
                 return True
         return False
 
+    def _let_go(self) -> bool:
+        for holder in filter(is_terminating, self._all(REPLICA_SET)):
+            for pod in self.pods():
+                if reference(holder) in (pod["metadata"].get("ownerReferences") or []):
+                    self.change(POD, pod["metadata"]["name"], NS, CUT_LOOSE)
+                    return True
+            if holder["metadata"]["finalizers"]:
+                self.remove(REPLICA_SET, holder["metadata"]["name"], NS)
+                return True
+        return False
+
     def _control(self) -> bool:
         owners = self._all(REPLICA_SET) + self._all(REPLICATION_CONTROLLER)
-        return any(self._reconcile(owner) for owner in owners)
+        return any(self._reconcile(owner) for owner in owners if not is_terminating(owner))
 
     def _reconcile(self, owner: Object) -> bool:
         wanted = selector(owner["kind"], owner)
@@ -252,7 +287,11 @@ class World(FakeApi):
 def leftovers(world: World) -> list[str]:
     """Everything that a finished move may not leave."""
     kinds = (LEASE.kind, SECRET.kind)
-    found = [str(key) for key in world._objects if key[0] in kinds]
+    found = [
+        str(key)
+        for key, obj in world._objects.items()
+        if key[0] in kinds or (key[0] == REPLICA_SET.kind and MOVE_ID in labels_of(obj))
+    ]
     for one in world.pods():
         metadata: Object = one["metadata"]
         if MOVE_ID in (metadata.get("labels") or {}):
@@ -261,6 +300,12 @@ def leftovers(world: World) -> list[str]:
         found += [f"{mark} on {metadata['name']}" for mark in sorted(marks)]
         if any(o["kind"] == "Lease" for o in metadata.get("ownerReferences") or []):
             found.append(f"tie on {metadata['name']}")
+    return found
+
+
+def labels_of(obj: Object) -> Object:
+    """An object's labels."""
+    found: Object = obj["metadata"].get("labels") or {}
     return found
 
 
@@ -295,6 +340,7 @@ def _pod_of(owner: Object, name: str) -> Object:
             "name": name,
             "namespace": NS,
             "labels": dict(template["metadata"]["labels"]),
+            "annotations": dict(template["metadata"].get("annotations") or {}),
             "ownerReferences": [reference(owner)],
         },
         "spec": dict(template["spec"]),

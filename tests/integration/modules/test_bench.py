@@ -1,0 +1,38 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`bench/moves` measures what it says, with five pods in place of a hundred."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.evacuation import trial
+from bench.moves import judge
+from tests.cluster.cluster import Cluster, provider_name
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(provider_name() != "kwok", reason="needs simulated nodes"),
+]
+SOON = (0.2, 0.4)
+
+
+def test_this_collection_empties_a_node_at_no_cost(cluster: Cluster) -> None:
+    one = trial(cluster, "ours", "replicas", 5, ready=SOON)
+    assert (one.ended, one.left, one.lowest_ready, one.unavailable_pod_seconds) == (
+        "done",
+        0,
+        1.0,
+        0.0,
+    )
+    assert one.writes_per_pod >= 3
+    assert [text for text, met in judge([one]) if not met and "writes" not in text] == []
+
+
+def test_a_drain_costs_availability_and_one_write_a_pod(cluster: Cluster) -> None:
+    one = trial(cluster, "kubectl", "none", 5, ready=SOON)
+    assert (one.ended, one.left) == ("done", 0)
+    assert one.lowest_ready < 1.0
+    assert one.unavailable_pod_seconds > 0
+    assert 1 <= one.writes_per_pod < 2  # an eviction a pod, and the cordon

@@ -1,0 +1,153 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who gets which node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.podplacement.core.plugins.module_utils.evacuation import assign as module
+from ansible_collections.podplacement.core.plugins.module_utils.evacuation.assign import (
+    Seeker,
+    assign,
+    seeker,
+)
+from ansible_collections.podplacement.core.plugins.module_utils.evacuation.snapshot import Snapshot
+from ansible_collections.podplacement.core.plugins.module_utils.preflight import (
+    judge as real_judge,
+)
+from tests.unit.fake_api import FakeApi
+from tests.unit.moves.objects import NS, Object, controller, node, pod
+
+OWNER = controller()
+
+
+def small(name: str, cpu: str, **spec: Any) -> Object:
+    """A node with so much of cpu."""
+    found = node(name, **spec)
+    found["status"]["allocatable"]["cpu"] = cpu
+    return found
+
+
+def seeking(name: str, cpu: str = "1", owner: Object | None = None) -> Seeker:
+    """A pod of node a that needs so much."""
+    found = pod(name, owner=owner)
+    found["spec"]["containers"][0]["resources"] = {"requests": {"cpu": cpu}}
+    return seeker(found, found)
+
+
+def places(
+    seekers: list[Seeker], *objects: Object, targets: Any = ("b", "c"), validate: str = "strict"
+) -> dict[str, str]:
+    snapshot = Snapshot(FakeApi(node("a"), *objects), "a", targets)
+    found = assign(snapshot, seekers, validate=validate)
+    return {uid.removeprefix("uid-"): name for uid, name in found.items()}
+
+
+def test_a_body_is_a_replica_of_the_old_pod_s_controller_and_nowhere_yet() -> None:
+    old = pod("old", owner=OWNER)
+    one = seeker(old, pod("new", on="b"))
+    assert (one.uid, one.workload) == ("uid-old", OWNER["metadata"]["uid"])
+    assert "nodeName" not in one.body["spec"]
+    assert seeker(pod("bare"), pod("bare")).workload == "uid-bare"
+
+
+def test_replicas_are_kept_apart_and_others_go_where_most_is_left() -> None:
+    replica = pod("there", on="b", owner=OWNER)
+    crowd = [pod(f"other-{n}", on="c") for n in range(2)]
+    nodes = node("b"), node("c")
+    assert places([seeking("one", owner=OWNER)], *nodes, replica, *crowd) == {"one": "c"}
+    two = [seeking(name, owner=OWNER) for name in ("one", "two")]
+    assert sorted(places(two, node("b"), node("c")).values()) == ["b", "c"]
+    stranger = seeking("stranger")
+    assert places([stranger], node("b"), node("c"), pod("x", on="b")) == {"stranger": "c"}
+
+
+def test_room_that_was_given_away_is_gone() -> None:
+    seekers = [seeking(name) for name in ("one", "two", "three")]
+    assert len(places(seekers, small("b", "1"), small("c", "1"))) == 2
+
+
+def test_spread_gives_way_where_it_would_leave_one_without_room() -> None:
+    """2 and 2 spread leave no node for 3; packed, all find room."""
+    seekers = [seeking("small-1", "2"), seeking("small-2", "2"), seeking("large", "3")]
+    found = places(seekers, small("b", "4"), small("c", "3"))
+    assert found == {"large": "c", "small-1": "b", "small-2": "b"}
+    # The largest chooses first: with the emptiest node for it, the small ones would not fit.
+    assert next(iter(found)) == "large"
+
+
+@pytest.mark.parametrize(
+    ("bad", "fits"),
+    [
+        ({"unschedulable": True}, False),
+        ({"taints": [{"key": "k", "effect": "NoSchedule"}]}, False),
+        ({"taints": [{"key": "k", "effect": "PreferNoSchedule"}]}, True),
+    ],
+)
+def test_a_target_must_fit(bad: dict[str, Any], fits: bool) -> None:
+    assert bool(places([seeking("one")], node("b", **bad), targets=("b",))) is fits
+    for validate in ("warn", "none"):
+        assert places([seeking("one")], node("b", **bad), targets=("b",), validate=validate)
+
+
+def test_a_target_that_does_not_exist_takes_nothing() -> None:
+    assert places([seeking("one")], targets=("nowhere",)) == {}
+
+
+def test_anywhere_is_any_node_but_this_one() -> None:
+    seekers = [seeking(name) for name in ("one", "two", "three")]
+    nodes = [small("b", "1"), small("c", "1"), node("d", unschedulable=True)]
+    found = places(seekers, *nodes, targets=None)
+    assert sorted(found.values()) == ["b", "c"]
+    assert places(seekers, targets=None) == {}
+
+
+def test_where_one_replica_finds_nothing_the_others_are_not_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judged: list[str] = []
+
+    def judge(body: Object, view: Any, **how: Any) -> Any:
+        judged.append(body["metadata"]["name"])
+        return real_judge(body, view, **how)
+
+    monkeypatch.setattr(module, "judge", judge)
+    full = [small(name, "500m") for name in ("b", "c")]
+    seekers = [seeking(f"web-{n}", owner=OWNER) for n in range(3)]
+    assert places(seekers, *full, targets=None) == {}
+    assert set(judged) == {"web-0"}
+
+
+def claim(name: str, where: str) -> list[Object]:
+    """A claim and its volume, which is on that node."""
+    bound = {"pv.kubernetes.io/bind-completed": "yes"}
+    term = {"matchExpressions": [{"key": "name", "operator": "In", "values": [where]}]}
+    return [
+        {
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": NS, "annotations": bound},
+            "spec": {"volumeName": name},
+        },
+        {
+            "kind": "PersistentVolume",
+            "metadata": {"name": name},
+            "spec": {"nodeAffinity": {"required": {"nodeSelectorTerms": [term]}}},
+        },
+    ]
+
+
+@pytest.mark.parametrize("targets", [("b", "c"), None])
+def test_replicas_with_volumes_of_their_own_are_judged_each_for_itself(targets: Any) -> None:
+    owner, seekers, objects = controller("StatefulSet", "db"), [], []
+    for name, where in (("db-0", "b"), ("db-1", "c")):
+        volume = {"name": "data", "persistentVolumeClaim": {"claimName": name}}
+        found = pod(name, owner=owner, volumes=[volume])
+        seekers.append(seeker(found, found))
+        labelled = node(where)
+        labelled["metadata"]["labels"] = {"name": where}
+        objects += [labelled, *claim(name, where)]
+    assert places(seekers, *objects, targets=targets) == {"db-0": "b", "db-1": "c"}
