@@ -84,7 +84,7 @@ options:
       - How the next pod of a StatefulSet is brought to the node.
       - V(auto) takes V(static), else V(block), as the cluster and the rights of the task allow.
       - V(static) uses the mutating policy that the role
-        M(podplacement.core.placement_policies#role) has installed, for Kubernetes 1.36 and later.
+        C(podplacement.core.placement_policies) has installed, for Kubernetes 1.36 and later.
       - V(block) makes a validating policy that keeps the controller from creating the pod until the
         task has created it. The policy lapses by itself.
       - V(policy) makes a mutating policy for this one move, which takes the rights of a cluster

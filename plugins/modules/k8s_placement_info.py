@@ -241,7 +241,7 @@ explain:
   contains:
     namespace: {description: The namespace of the pod., type: str, returned: always}
     pod: {description: The pod., type: str, returned: always}
-    judged: {description: "Which pod was judged, the V(replacement) that a move would create or, where it cannot be moved, the V(pod) itself.", type: str, returned: always}
+    judged: {description: "Which pod was judged, the V(replacement) of a move or, where there is none, the V(pod) itself.", type: str, returned: always}
     node: {description: The node., type: str, returned: always}
     here: {description: Whether the pod is there now., type: bool, returned: always}
     fits: {description: Whether no rule rejects the node., type: bool, returned: always}

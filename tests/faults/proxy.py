@@ -5,9 +5,9 @@
 
 A write is a POST, PUT, PATCH or DELETE that is neither a dry run nor an access review, nor an
 Event, which is no step of a move, nor the mere renewal of a Lease, of which a slow machine sees
-more than a fast one. `before` or `after` the server has it, an action runs: it may kill or stop the module,
-hold the request until a test lets it go, or answer in the server's place. Everything else passes
-unchanged; watches stream.
+more than a fast one. `before` or `after` the server has it, an action runs: it may kill or stop the
+module, hold the request until a test lets it go, or answer in the server's place. Everything else
+passes unchanged; watches stream.
 """
 
 from __future__ import annotations

@@ -66,7 +66,8 @@ class Eyes:
         return Snapshot(self.api, request.node, request.targets, selector=request.selector)
 
     def __call__(self) -> List[Item]:
-        self.snapshot = self._open()
+        if self.snapshot.version:  # that look is over
+            self.snapshot = self._open()
         wanted = [
             (pod, self.request.order(str(meta(pod)["namespace"]), str(meta(pod)["name"])))
             for pod in self.snapshot.pods()

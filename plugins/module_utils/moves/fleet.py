@@ -101,8 +101,9 @@ class Fleet:
         for plan in plans:
             self._say("planned", plan)
         with ExitStack() as stack:
-            self._crier = stack.enter_context(ThreadPoolExecutor(1))
-            self._settlers = stack.enter_context(ThreadPoolExecutor(SETTLERS))
+            if self.limits.workers:
+                self._crier = stack.enter_context(ThreadPoolExecutor(1))
+                self._settlers = stack.enter_context(ThreadPoolExecutor(SETTLERS))
             if isinstance(self.api, LiveApi):
                 ears = Switchboard(plans, self._news)
                 stack.enter_context(self.api.subscribed(ears.hear))
@@ -258,7 +259,9 @@ class Fleet:
 
     def settle(self, crew: Crew) -> None:
         """See ``crew.Foreman``."""
-        if self._settlers is not None:
+        if self._settlers is None:
+            self._settle(crew)
+        else:
             self._settlers.submit(self._settle, crew)
 
     def _settle(self, crew: Crew) -> None:
@@ -315,7 +318,9 @@ class Fleet:
 
     def _cry(self, tell: Any, namespace: str) -> None:
         """Events on pods, one after the other beside the work: nobody waits for them."""
-        if self._crier is not None:
+        if self._crier is None:
+            self._told(tell, namespace)
+        else:
             self._crier.submit(self._told, tell, namespace)
 
     def _told(self, tell: Any, namespace: str) -> None:

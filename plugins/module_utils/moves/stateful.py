@@ -42,7 +42,7 @@ def revision_for(owner: Mapping[str, Any], number: int) -> str:
     status, spec = owner.get("status") or {}, owner.get("spec") or {}
     strategy = spec.get("updateStrategy") or {}
     partition = int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
-    if strategy.get("type") != "OnDelete" and number < _start(owner) + partition:
+    if number < _start(owner) + partition:
         return str(status.get("currentRevision") or "")
     return str(status.get("updateRevision") or "")
 

@@ -21,6 +21,7 @@ no pod, the controller creates N              wait
 N elsewhere                                   take away, done: WrongNode
 N hopeless or late                            take away, delete N: the controller makes another,
                                               wherever the scheduler puts it
+N ours, nobody left to adopt it               the same
 N not Ready                                   wait
 N Ready                                       take away, take our mark off N, done
 """
@@ -34,7 +35,7 @@ from ..api import Api, Object
 from ..errors import AlreadyExists, Forbidden, Invalid, NotFound, api_to_placement
 from ..resources import CONTROLLER_REVISION, POD, STATEFUL_SET, label, meta, uid
 from ..rules.pod_state import is_ready, is_terminating
-from ..workloads import min_ready_seconds, owned_by, selector, selector_string
+from ..workloads import controller_ref, min_ready_seconds, owned_by, selector, selector_string
 from .journal import Entry
 from .lock import Lock
 from .machine import Machine
@@ -216,6 +217,8 @@ class Steer(Machine):
     def _arrived(self, scene: Scene, new: Object) -> Step:
         if uid(new) == self.given_up:
             return self._tidied(scene, marks=False) or Step("discard")
+        if _stranded(scene, new, self.entry.id):
+            return Step("give_up", "the StatefulSet was deleted meanwhile", "OwnerGone")
         verdict = self.vigil.judge(new, scene.node)
         if self.given_up:
             if verdict.ready or (self.settings.deadline.passed() and self._restored_in_time()):
@@ -338,6 +341,16 @@ class Steer(Machine):
         """Leave no tool in place that nobody takes away."""
         super().abandon()
         self.tools.abandon()
+
+
+def _stranded(scene: Scene, new: Object, move: str) -> bool:
+    """We made the pod, and its set was deleted before it could adopt it. A set that was deleted
+    without its pods leaves others that have no controller either: then it stays like them.
+    """
+    if scene.owner is not None or controller_ref(new) or label(new, MOVE_ID) != move:
+        return False
+    others = [pod for pod in scene.siblings if uid(pod) != uid(new)]
+    return all(controller_ref(pod) or is_terminating(pod) for pod in others)
 
 
 def _stopped(old: Object) -> bool:

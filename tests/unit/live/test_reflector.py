@@ -96,7 +96,7 @@ def test_a_forgotten_version_is_listed_anew_with_what_is_gone() -> None:
 
 @pytest.mark.parametrize("trouble", [[BROKEN], [event("b", 101), BROKEN], [ValueError("no JSON")]])
 def test_a_broken_watch_is_begun_again_after_a_pause_that_grows(trouble: list[Any]) -> None:
-    found, _server = reflector([[]], [list(trouble) for _ in range(9)] + [[]])
+    found, _server = reflector([[]], [list(trouble) for dummy in range(9)] + [[]])
     found.refill()
     pauses = []
     for _turn in range(9):

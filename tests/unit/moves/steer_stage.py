@@ -115,7 +115,10 @@ class Server(FakeApi):
         if dry_run:
             made["metadata"]["creationTimestamp"] = SERVER_TIME
             if self.obeys and kind.kind == "Pod":
-                made["spec"].setdefault("nodeSelector", {})[HOSTNAME] = "host-b"
+                made["spec"]["nodeSelector"] = {
+                    HOSTNAME: "host-b",
+                    **(made["spec"].get("nodeSelector") or {}),
+                }
         return made
 
 

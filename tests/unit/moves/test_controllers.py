@@ -41,8 +41,10 @@ def web(name: str, on: str, **more: Any) -> Object:
     return pod(name, on=on, owner=OWNER, **more)
 
 
-def names(count: int, *pods: Object, who: Controller = WEB, owner: Object = OWNER) -> list[str]:
-    found = orders_for(FakeApi(ABOVE, owner, *pods), who, "n", count, LIKE)
+def names(
+    count: int, *pods: Object, who: Controller = WEB, owner: Object | None = None
+) -> list[str]:
+    found = orders_for(FakeApi(ABOVE, owner or OWNER, *pods), who, "n", count, LIKE)
     assert all((o.namespace, o.node, o.placement) == (NS, "n", "bind") for o in found)
     return [order.name for order in found]
 

@@ -52,12 +52,14 @@ LATER = "2026-01-01T00:10:00Z"
 STARTING: dict[str, Any] = {"phase": "Pending", "ready": False}
 
 
-def mine(name: str, owner: Object = OWNER, **more: Any) -> Object:
+def mine(name: str, owner: Object | None = None, **more: Any) -> Object:
     """A pod of the owner, as old as the old one."""
-    return pod(name, owner=owner, **more)
+    return pod(name, owner=owner or OWNER, **more)
 
 
-def young(name: str = "x", owner: Object = OWNER, *, heir_of: str = "", **more: Any) -> Object:
+def young(
+    name: str = "x", owner: Object | None = None, *, heir_of: str = "", **more: Any
+) -> Object:
     """A pod that the owner made after the lock was taken."""
     found = mine(name, owner, **more)
     found["metadata"]["creationTimestamp"] = LATER

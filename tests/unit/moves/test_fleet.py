@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,13 @@ from ansible_collections.podplacement.core.plugins.module_utils.errors import (
     PlacementError,
 )
 from ansible_collections.podplacement.core.plugins.module_utils.moves.fleet import Limits
-from ansible_collections.podplacement.core.plugins.module_utils.moves.names import lease_name
-from ansible_collections.podplacement.core.plugins.module_utils.resources import LEASE, POD
+from ansible_collections.podplacement.core.plugins.module_utils.moves.names import (
+    DELETION_COST,
+    GOES_FIRST,
+    is_mark,
+    lease_name,
+)
+from ansible_collections.podplacement.core.plugins.module_utils.resources import LEASE, POD, Kind
 from tests.unit.moves.fleet_stage import (
     Voyage,
     cluster,
@@ -27,7 +33,7 @@ from tests.unit.moves.fleet_stage import (
     states,
     workload,
 )
-from tests.unit.moves.objects import NS, entry, lease, pod
+from tests.unit.moves.objects import NS, Object, entry, lease, pod
 from tests.unit.moves.world import World, leftovers
 
 QUOTA = Forbidden(403, "Forbidden", "exceeded quota: pods=1")
@@ -52,13 +58,55 @@ def test_a_workload_has_one_lease_with_all_its_moves(tmp_path: Path) -> None:
     assert [v for v in verbs if v != "patch"] == ["create", "delete"]
 
 
-def test_the_old_pods_go_in_the_order_of_their_swaps(tmp_path: Path) -> None:
-    """Each has a cost of its own, so that the controller takes the one that was handed over."""
+def start_all(api: World) -> None:
+    """All replacements are Ready at a time."""
+    while api._schedule() or api._start():
+        pass
+
+
+def test_a_victim_that_goes_before_its_turn_is_replaced_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each old pod has a cost of its own, in the order of the swaps. Should the controller take the
+    second when it has the first replacement only, the second is handed over none the less.
+    """
     api = cluster(*workload("web"))
     voyage = Voyage(api, tmp_path)
-    outcomes = voyage.run(voyage.plans()[::-1])  # of equal costs it would take the first name
-    assert states(outcomes) == ["moved"] * 3
+    voyage.meanwhile = lambda: start_all(api)
+    costs: list[int] = []
+    real = api.patch
+
+    def patch(kind: Kind, name: str, body: Any, *more: Any, **how: Any) -> Object:
+        answer = real(kind, name, body, *more, **how)
+        cost = (body["metadata"].get("annotations") or {}).get(DELETION_COST)
+        if kind is POD and name.startswith("web-") and is_mark(cost):
+            costs.append(int(cost))
+            if len(costs) == 2:
+                api._reconcile(workload("web")[0])  # has the first replacement
+                api._stop(name)
+        return answer
+
+    monkeypatch.setattr(api, "patch", patch)
+    assert states(voyage.run()) == ["moved"] * 3
+    assert costs == [int(GOES_FIRST) + place for place in range(3)]
     assert len([c for c in api.writes() if (c.verb, c.resource) == ("create", "pods")]) == 3
+    assert leftovers(api) == []
+
+
+def test_a_swap_does_not_wait_for_the_controllers_answer_to_another(tmp_path: Path) -> None:
+    api = cluster(*workload("web"))
+    voyage = Voyage(api, tmp_path)
+    waiting: list[int] = []
+
+    def look() -> None:
+        start_all(api)
+        free = [p for p in api.pods() if not p["metadata"].get("ownerReferences")]
+        waiting.append(sum({"app", "tier"} <= {*p["metadata"]["labels"]} for p in free))
+
+    voyage.meanwhile = look
+    assert states(voyage.run()) == ["moved"] * 3
+    assert max(waiting) == 3
+    assert api.lowest == 3
 
 
 @pytest.mark.parametrize(

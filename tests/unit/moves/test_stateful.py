@@ -89,7 +89,7 @@ def test_a_set_that_is_gone_replaces_nothing() -> None:
 
 def test_the_next_pod_has_its_identity_and_its_own_claims() -> None:
     owner = stateful_set(volumeClaimTemplates=[{"metadata": {"name": "data"}}])
-    template = {
+    template: dict[str, Any] = {
         "metadata": {"labels": {"app": "db"}, "annotations": {"a": "b"}},
         "spec": {"volumes": [{"name": "data", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]},
     }

@@ -55,18 +55,18 @@ def namespace(**labels: str) -> Object:
     return {"kind": "Namespace", "metadata": {"name": NS, "labels": labels}}
 
 
-def api(*more: Object, owner: Object = SET) -> FakeApi:
+def api(*more: Object, owner: Object | None = None) -> FakeApi:
     target = node("b")
     target["metadata"]["labels"] = {HOSTNAME: "host-b"}
-    return FakeApi(node("a"), target, owner, *PODS, *more)
+    return FakeApi(node("a"), target, owner or SET, *PODS, *more)
 
 
 def prepare(
-    found: FakeApi, folder: Path, order: Order = ORDER, owner: Object = SET, **how: Any
+    found: FakeApi, folder: Path, order: Order = ORDER, owner: Object | None = None, **how: Any
 ) -> Entry:
     entry = replace(steered(""), node=order.node or "", placement=order.placement)
     options = settings(found.clock, holder(folder), **how)
-    return prepare_steer(found, order, options, entry, PODS[1], owner)
+    return prepare_steer(found, order, options, entry, PODS[1], owner or SET)
 
 
 def refusal(*args: Any, **how: Any) -> PlacementError:
