@@ -57,7 +57,7 @@ test-faults: bootstrap ## kill, freeze and race every move before and after each
 test-molecule: bootstrap ## roles and playbooks as scenarios: converge, idempotence, verify
 	@molecule test --report $(or $(ARGS),--all)
 
-test-kind: bootstrap ## the same pod_bind and pod_move scenarios on a real kind cluster (root, containers)
+test-kind: bootstrap ## scenarios on a real kind cluster (root, containers)
 	@$(PY) tools/check.py kind
 
 bench: bootstrap ## measure module runs side by side with their kubernetes.core peers

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: k8s_node_evacuate
 short_description: Empty a node without downtime, and bring back what was there
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - podplacement contributors (@podplacement)
 description:

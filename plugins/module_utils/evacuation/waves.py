@@ -31,9 +31,9 @@ _WORTH_ANOTHER_TRY = (
     "PodGone",
     "RolloutInProgress",
     "Unschedulable",
+    "VictimMismatch",
     "WorkloadNotReady",
     "WrongNode",
-    "victim_mismatch",
 )
 TRIES = 3
 LOOK_SECONDS = 5.0

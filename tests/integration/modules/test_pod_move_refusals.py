@@ -67,13 +67,21 @@ def bare(**spec: Any) -> Object:
     return {**pod("web"), "spec": pod_spec() | spec}
 
 
+OWNED_BY = {
+    **dict.fromkeys(
+        ("adopt", "shadow", "replace", "evict"), controller("ReplicationController", replicas=1)
+    ),
+    "steer": controller("StatefulSet", replicas=1),
+}
+
+
 # ---- what the pod is
 
 
 @pytest.mark.parametrize(
     ("manifest", "options", "code"),
     [
-        (controller("StatefulSet", replicas=1), {}, "OwnerUnsupported: StatefulSet"),
+        (controller("StatefulSet", replicas=1), {"strategy": "adopt"}, "StrategyUnavailable"),
         (
             controller("Deployment", replicas=1),
             {"strategy": "recreate"},
@@ -135,7 +143,8 @@ def test_a_volume_that_attaches_to_one_node(site: Site, mode: str) -> None:
     claim = {"kind": "PersistentVolumeClaim", "apiVersion": "v1", "metadata": {"name": "data"}}
     site.create(claim | {"spec": shape | {"resources": {"requests": size}}})
     site.create(bare(volumes=[{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]))
-    assert site.refuse(site.order())["error"]["code"] == "VolumeSingleNode"
+    args = site.order(strategy="surge")
+    assert site.refuse(args)["error"]["code"] == "VolumeSingleNode"
 
 
 def test_a_pod_that_waits_for_a_scheduler(site: Site) -> None:
@@ -168,7 +177,7 @@ def test_a_controller_whose_every_selector_key_a_service_needs(site: Site) -> No
     service = {"kind": "Service", "apiVersion": "v1", "metadata": {"name": "web"}}
     labels = manifest["spec"]["selector"]["matchLabels"]
     site.create(manifest, service | {"spec": {"selector": labels, "ports": [{"port": 80}]}})
-    assert site.refuse(site.order())["error"]["code"] == "NoDetachKey"
+    assert site.refuse(site.order(strategy="adopt"))["error"]["code"] == "NoDetachKey"
 
 
 def test_another_controller_that_would_claim_the_replacement(site: Site) -> None:
@@ -250,7 +259,7 @@ def test_the_wrong_cluster_is_left_alone(site: Site) -> None:
 def test_each_missing_right_is_named_before_anything_is_written(
     site: Site, tmp_path: Path, strategy: str
 ) -> None:
-    site.create(controller("ReplicationController", replicas=1) if strategy == "adopt" else bare())
+    site.create(OWNED_BY[strategy] if strategy in OWNED_BY else bare())
     args = site.order(strategy=strategy)
     needed = [call for call in API_CALLS[strategy] if call[2] != "selfsubjectaccessreviews"]
     for verb, kind, subresource in RIGHTS[strategy]:
