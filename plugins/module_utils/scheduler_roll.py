@@ -87,7 +87,7 @@ def replace_pod(api: Api, pod: Object, settings: Settings) -> Optional[Report]:
 
 
 def _order(pod: Mapping[str, Any]) -> Order:
-    return Order(namespace=meta(pod)["namespace"], name=meta(pod)["name"])
+    return Order(namespace=meta(pod)["namespace"], name=meta(pod)["name"], strategy="adopt")
 
 
 def _delete(api: Api, pod: Mapping[str, Any], *, dry_run: bool) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.cluster.kube import USER_AGENT, Kube
 
+LONGEST_LINE = 1 << 16
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 # reviews only ask whether something would be allowed
 REVIEWS = frozenset(
@@ -54,17 +55,26 @@ class Entry:
         return f"{self.code} {self.verb} {self.uri} [{self.agent}]"
 
 
+def _whole_lines(log: Path) -> int:
+    """The size of the log up to its last whole line: the server may be about to write the rest."""
+    size = log.stat().st_size
+    begin = max(0, size - LONGEST_LINE)
+    with log.open("rb") as file:
+        file.seek(begin)
+        return begin + file.read(size - begin).rfind(b"\n") + 1
+
+
 class Audit:
     """The entries of one cluster's audit log since a mark."""
 
     def __init__(self, log: Path, kube: Kube) -> None:
         self._log, self._kube, self._marks = log, kube, 0
-        self._offset = log.stat().st_size
+        self._offset = _whole_lines(log)
 
     def mark(self) -> None:
         """Forget what happened so far."""
         self._flush()
-        self._offset = self._log.stat().st_size
+        self._offset = _whole_lines(self._log)
 
     def entries(
         self,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.cluster import Cluster, provider_name
+from tests.cluster.cluster import Cluster, default_name, provider_name
 from tests.cluster.kube import Kube
 from tests.cluster.kwok import Kwok
 from tests.faults.case import Case
@@ -69,7 +69,8 @@ class Manager:
 @pytest.fixture(scope="module")
 def own() -> Iterator[tuple[Cluster, Manager]]:
     """A cluster whose controller manager may be stopped."""
-    kwok = Kwok(f"manager-{os.getpid()}")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    kwok = Kwok(f"{default_name()}-manager-{worker}")
     try:
         yield kwok.start(), Manager(kwok)
     finally:

@@ -51,6 +51,7 @@ class Move:
         self.turned = False  # an API error has turned it round already
         self.admitted = False  # it counts as in hand
         self.parked = 0  # for want of quota: until more moves of the namespace have ended
+        self.again = 0.0  # and not before this time
 
     @property
     def namespace(self) -> str:

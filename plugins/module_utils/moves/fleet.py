@@ -37,6 +37,7 @@ from .workqueue import WorkQueue
 WORKERS = 12
 SETTLERS = 4  # dead runs whose moves are finished at a time, beside the workers
 TICK_SECONDS = 0.5  # between looks at the wish to stop
+QUOTA_SECONDS = 10.0
 SWAP_SECONDS = 5.0  # from Ready until the old pod is gone, where that is not waited for long
 
 
@@ -84,6 +85,7 @@ class Fleet:
         self._outcomes: Dict[int, Outcome] = {}
         self._in_hand: Counter[str] = Counter()  # moves by namespace
         self._ended: Counter[str] = Counter()
+        self._freed: Dict[str, float] = {}  # when the last of them ended
         self._blocked: Dict[str, None] = {}  # crews that wait for a fork, in that order
         self._parked: Dict[str, Dict[str, None]] = {}  # crews that wait for quota, by namespace
         self._total = self._failures = 0
@@ -185,6 +187,10 @@ class Fleet:
                 self._conclude(move)
                 self._wake_next()
                 return False
+            wait = move.again - self.settings.clock.monotonic()
+            if wait > 0:
+                self.queue.add_after(crew.workload, wait)
+                return False
             if move.parked > self._ended[crew.namespace]:
                 self._parked.setdefault(crew.namespace, {})[crew.workload] = None
                 return False
@@ -239,6 +245,8 @@ class Fleet:
         with self._lock:
             self._in_hand[crew.namespace] -= move.admitted
             self._ended[crew.namespace] += 1
+            if move.state == "moved":
+                self._freed[crew.namespace] = self.settings.clock.monotonic()
             self._failures += move.state == "failed"
             self._conclude(move)
             self._wake_next()
@@ -254,8 +262,16 @@ class Fleet:
     def quota_may_come(self, move: Move) -> int:
         """See ``crew.Foreman``."""
         with self._lock:
-            others = self._in_hand[move.namespace] - 1
-            return self._ended[move.namespace] + 1 if others > 0 else 0
+            ended = self._ended[move.namespace]
+            if self._in_hand[move.namespace] > 1:
+                return ended + 1
+            # The quota controller counts a pod that is gone some time after it is.
+            now = self.settings.clock.monotonic()
+            freed = self._freed.get(move.namespace)
+            if freed is None or now - freed > QUOTA_SECONDS:
+                return 0
+            move.again = now + TICK_SECONDS
+            return ended
 
     def settle(self, crew: Crew) -> None:
         """See ``crew.Foreman``."""

@@ -216,6 +216,10 @@ def test_the_documented_rights_suffice_and_no_other_call_is_made(
 ) -> None:
     owned = strategy == "adopt"
     create(kube, namespace, controller("ReplicationController") if owned else pod("web"))
+    if owned:  # without a budget nobody asks it
+        spec = {"minAvailable": 2, "selector": {"matchLabels": {"app": "web"}}}
+        budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "spec": spec}
+        create(kube, namespace, {**budget, "metadata": {"name": "web"}})
     old = ready(kube, namespace, count=2 if owned else 1)[0]
     reviews = "selfsubjectaccessreviews"
     needed = [call for call in API_CALLS[strategy] if call[2] != reviews]

@@ -224,7 +224,7 @@ def test_names_that_are_not_there(site: Site) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"namespace": "n", "name": "p"}, "required together: name, node"),
+        ({"namespace": "n", "name": "p"}, "required by 'name': node"),
         ({"name": "p", "node": "a"}, "BadRequest"),
         ({}, "BadRequest"),
         ({"moves": [{"name": "p", "node": "a"}] * 2, "namespace": "n"}, "named twice"),
