@@ -224,8 +224,13 @@ def test_who_loses_his_lock_harms_nobody_else(tmp_path: Path) -> None:
     api = cluster(*workload("web"), *workload("db", 2))
     voyage = Voyage(api, tmp_path, seconds=600)
     thief = {"spec": {"holderIdentity": "thief", "leaseTransitions": 1}}
-    steal = iter([lambda: api.change(LEASE, lease_name("uid-db"), NS, thief)])
-    voyage.meanwhile = lambda: next(steal, lambda: None)()
+    thieves = [thief]
+
+    def steal() -> None:
+        if thieves:
+            api.change(LEASE, lease_name("uid-db"), NS, thieves.pop())
+
+    voyage.meanwhile = steal
     outcomes = voyage.run()
     found = {(o.plan.entry.owner_name, o.state, o.error and o.error.code) for o in outcomes}
     assert found == {("web", "moved", None), ("db", "failed", "LockLost")}
