@@ -46,7 +46,7 @@ $(GATES): bootstrap
 	@$(PY) tools/check.py $@
 
 test-unit: bootstrap ## pure functions, the modules' shape, the house rules
-	@$(PY) -m pytest tests/unit tests/rules tests/tidy $(ARGS)
+	@$(PY) -m pytest tests/unit tests/rules tests/tidy scheduler/tests $(ARGS)
 
 test-integration: bootstrap ## modules, roles and playbooks against a real control plane
 	@$(PY) -m pytest -n 4 tests/integration $(ARGS)

@@ -99,9 +99,14 @@ def uv_environment(python: Path) -> dict[str, str]:
     return environment
 
 
-def make_environment(folder: Path, requirements: Path) -> None:
-    """A virtual environment of exactly these requirements, anew whenever they change."""
-    stamp, wanted = folder / ".bootstrap", digest(requirements)
+def make_environment(folder: Path, requirements: Path, *editable: Path) -> None:
+    """A virtual environment of exactly these requirements, anew whenever they change.
+
+    The projects `editable` are installed from where they are, without what they depend on: that
+    is among the requirements.
+    """
+    stamp = folder / ".bootstrap"
+    wanted = digest(requirements, *(project / "pyproject.toml" for project in editable))
     if stamp.is_file() and stamp.read_text() == wanted:
         return
     begun = time.monotonic()
@@ -112,6 +117,10 @@ def make_environment(folder: Path, requirements: Path) -> None:
     run(python, "-m", "pip", "install", "--quiet", "--requirement", REQUIREMENTS / "uv.txt")
     uv = (folder / "bin" / "uv", "pip", "install", "--quiet", "--python", python)
     run(*uv, "--requirement", requirements, env=uv_environment(python))
+    for project in editable:
+        # Its build backend is one of the requirements: nothing is fetched to build it.
+        flags = ("--no-deps", "--no-build-isolation", "--editable")
+        run(*uv, *flags, project, env=uv_environment(python))
     stamp.write_text(wanted)
     say(f"{folder.name}: ready after {time.monotonic() - begun:.0f} s")
 
@@ -151,7 +160,7 @@ def make_collections() -> None:
 
 def main() -> None:
     with one_at_a_time():
-        make_environment(ROOT / ".venv", REQUIREMENTS / f"tools-{SERIES}.txt")
+        make_environment(ROOT / ".venv", REQUIREMENTS / f"tools-{SERIES}.txt", ROOT / "scheduler")
         make_collections()
         if "importer" in sys.argv[1:]:
             make_environment(ROOT / ".venv-importer", REQUIREMENTS / f"importer-{SERIES}.txt")

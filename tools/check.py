@@ -62,6 +62,7 @@ def gates() -> list[Part]:
         Part("reuse", in_copy("reuse", "reuse", "lint")),
         Part("changelog", [BIN / "antsibull-changelog", "lint"]),
         Part("mypy", [BIN / "mypy", *(f"--package={PLUGINS}.{name}" for name in TYPED)]),
+        Part("mypy-daemon", [BIN / "mypy", "scheduler/src", "scheduler/examples", "scheduler/tests"]),
         Part("mypy-tools", [BIN / "mypy", "tools", *(f"tests/{name}" for name in TYPED_TESTS)]),
         Part("docs-lint", in_copy("docs-lint", *docs, "--validate-collection-refs", "self", ".")),
         Part("ansible-lint", in_copy("ansible-lint", *lint)),
@@ -78,7 +79,7 @@ def tests() -> list[Part]:
     workers = ("-n", os.environ.get("PODPLACEMENT_TEST_WORKERS", "4"))
     early = [
         Part("cluster", [PYTHON, "-m", "tests.cluster", "ensure-binaries"]),
-        Part("unit", pytest("tests/unit", "tests/rules")),
+        Part("unit", pytest("tests/unit", "tests/rules", "scheduler/tests")),
         *gates(),
     ]
     ready = tuple(part.name for part in early)

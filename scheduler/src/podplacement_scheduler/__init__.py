@@ -1,0 +1,6 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A scheduler serves the pods that name it, and is one Python process that people can extend."""
+
+__version__ = "0.1.0"
