@@ -1,0 +1,98 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many pods a second, and at what CPU a pod: the daemon beside kube-scheduler and a bare loop.
+
+One machine, one run, one API server for each number of nodes, one referee. All pods wait before a
+scheduler starts; each writes an event for each pod. Bars (both with 1 class and with 100):
+
+- pods/s at least 0.85 x the bare loop's, at 1,000 and 5,000 nodes;
+- CPU a pod at most 1/4 of the tuned kube-scheduler's at 1,000 nodes, 1/6 at 5,000;
+- peak memory at most 1/2 of its;
+- CPU a pod at 5,000 nodes at most 1.5 x that at 100.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.scheduler.contenders import CONTENDERS
+from bench.scheduler.plot import plot
+from bench.scheduler.stage import stage
+from bench.scheduler.trial import Outcome, startup_cpu, trial
+
+SIZES = (100, 1000, 5000)
+CLASSES = (1, 100)
+ARTIFACTS = Path(__file__).resolve().parents[2] / ".artifacts" / "bench"
+
+
+def measure(arguments: Sequence[str] = ()) -> dict[str, object]:
+    """Run the trials that are asked for (all, if none is named) and judge them."""
+    parser = argparse.ArgumentParser(prog="python -m bench scheduler")
+    parser.add_argument("--nodes", type=int, action="append", help=f"of {SIZES}")
+    parser.add_argument("--classes", type=int, action="append", help=f"of {CLASSES}")
+    parser.add_argument("--only", action="append", choices=list(CONTENDERS))
+    options = parser.parse_args(list(arguments))
+    outcomes: list[Outcome] = []
+    for nodes in options.nodes or SIZES:
+        with stage("bench-scheduler", nodes) as scene, tempfile.TemporaryDirectory() as folder:
+            for label in options.only or CONTENDERS:
+                contender = CONTENDERS[label]
+                startup = startup_cpu(contender, scene, Path(folder))
+                for classes in options.classes or CLASSES:
+                    outcomes.append(
+                        trial(
+                            label, contender, scene, Path(folder), classes=classes, startup=startup
+                        )
+                    )
+                    print(_line(outcomes[-1]), flush=True)
+    bars = judge(outcomes)
+    for bar in bars:
+        print(f"{'ok    ' if bar['met'] else 'MISSED'} {bar['bar']}: {bar['value']}", flush=True)
+    result = [outcome.as_dict() for outcome in outcomes]
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    plot(result, ARTIFACTS / "scheduler.svg")
+    return {"met": all(bar["met"] for bar in bars), "bars": bars, "results": result}
+
+
+def _line(one: Outcome) -> str:
+    waits = "" if one.p50_ms is None else f", p50 {one.p50_ms} ms, p99 {one.p99_ms} ms"
+    return (
+        f"{one.nodes:5d} nodes, {one.classes:3d} classes, {one.contender:21s} "
+        f"{one.pods_per_second:7.1f} pods/s, CPU {one.cpu_ms:.3f} ms a pod (API server "
+        f"{one.api_server_cpu_ms:.2f}, etcd {one.etcd_cpu_ms:.2f}), {one.peak_mib:.0f} MiB{waits}"
+    )
+
+
+def judge(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
+    """The bars for which there is what they compare."""
+    found = {(one.contender, one.nodes, one.classes): one for one in outcomes}
+    bars: list[dict[str, object]] = []
+
+    def bar(text: str, value: float, limit: float, *, least: bool = False) -> None:
+        met = value >= limit if least else value <= limit
+        bars.append({"bar": text, "value": round(value, 3), "limit": limit, "met": met})
+
+    for (label, nodes, classes), ours in found.items():
+        if label != "ours":
+            continue
+        where = f"{nodes} nodes, {classes} classes"
+        bare = found.get(("bare loop", nodes, classes))
+        tuned = found.get(("kube-scheduler tuned", nodes, classes))
+        small = found.get(("ours", 100, classes))
+        if bare and nodes >= 1000:
+            rate = ours.pods_per_second / bare.pods_per_second
+            bar(f"{where}: pods/s of the bare loop's, at least 0.85", rate, 0.85, least=True)
+        if tuned and nodes in (1000, 5000):
+            limit = 1 / 4 if nodes == 1000 else 1 / 6
+            cpu = ours.cpu_ms / tuned.cpu_ms
+            bar(f"{where}: CPU of the tuned kube-scheduler's, at most {limit:.3f}", cpu, limit)
+            memory = ours.peak_mib / tuned.peak_mib
+            bar(f"{where}: peak memory of its, at most 0.5", memory, 0.5)
+        if small and nodes == 5000:
+            cpu = ours.cpu_ms / small.cpu_ms
+            bar(f"{where}: CPU of that at 100 nodes, at most 1.5", cpu, 1.5)
+    return bars

@@ -1,0 +1,371 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The auditor sees every binding and judges it against what the cluster was at that moment.
+
+A process with watches of its own; it shares no code with what it audits, not even the arithmetic
+of requests. All objects are in one store, so resourceVersions put pods and nodes into one order:
+a binding is judged against the state at its own resourceVersion. It asserts
+
+- one node for each pod uid, for ever;
+- no node over its allocatable by a placement of the schedulers audited;
+- host ports unique on a node;
+- one `Scheduled` event for each pod that they bound (the caller subtracts counted drops);
+- the annotation that says when the pod was scheduled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.kinds import path_of
+from tests.cluster.kube import ApiError, Kube
+from tests.cluster.shares import amount, clash, host_ports, requests
+
+Object = dict[str, Any]
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCHEDULED_AT = "podplacement.io/scheduled-at"
+KINDS = ("Pod", "Node")
+WATCH_SECONDS = 30.0
+RETRY_SECONDS = 0.1
+SHOWN = 20  # findings of one kind that are told in full
+
+
+@dataclass
+class Holder:
+    """What is kept of a pod that has a node."""
+
+    uid: str
+    node: str
+    requests: dict[str, Decimal]
+    ports: set[tuple[str, str, int]]
+    audited: bool
+
+
+@dataclass
+class Report:
+    """What the auditor found; every list must be empty, and the two counts must add up."""
+
+    bound: int = 0  # pods that the audited schedulers bound
+    scheduled_events: int = 0  # of those pods, each counted once
+    without_event: list[str] = field(default_factory=list)
+    several_events: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)  # a uid with a second node
+    overcommitted: list[str] = field(default_factory=list)
+    raced: list[str] = field(default_factory=list)  # over, but only with what others bound lately
+    port_clashes: list[str] = field(default_factory=list)
+    without_annotation: list[str] = field(default_factory=list)
+    unbound: list[str] = field(default_factory=list)  # of the audited schedulers, at the end
+    gaps: int = 0  # the watch had to begin anew
+    by_node: dict[str, int] = field(default_factory=dict)
+
+    def faults(self) -> dict[str, list[str]]:
+        """All that must not be, whatever was done to the scheduler."""
+        names = ("several_events", "moved", "overcommitted", "port_clashes", "without_annotation")
+        return {name: found for name in names if (found := getattr(self, name))}
+
+
+class Auditor:
+    """The books: nodes, pods with a node, and what was found."""
+
+    def __init__(self, schedulers: set[str], *, race_versions: int = 0) -> None:
+        self.report = Report()
+        self._schedulers, self._race_versions = schedulers, race_versions
+        self._allocatable: dict[str, dict[str, Decimal]] = {}
+        self._holders: dict[str, Holder] = {}
+        self._nodes: dict[str, set[str]] = {}
+        self._since: dict[str, int] = {}  # uid -> resourceVersion at which it was seen bound
+        self._ours: dict[str, str] = {}  # uid -> name, of all that the audited schedulers bound
+        self._pending: dict[str, str] = {}
+        self._seen: dict[str, str] = {}  # uid -> its node, for ever
+
+    def node(self, event: str, item: Object) -> None:
+        """A node came, changed or went."""
+        name = item["metadata"]["name"]
+        if event == "DELETED":
+            self._allocatable.pop(name, None)
+            return
+        offered = item.get("status", {}).get("allocatable", {})
+        self._allocatable[name] = {key: amount(text) for key, text in offered.items()}
+
+    def pod(self, event: str, item: Object, *, first: bool = False) -> None:
+        """A pod came, changed or went; `first`: it was there before the audit began."""
+        metadata, spec = item["metadata"], item["spec"]
+        uid, name = metadata["uid"], f"{metadata['namespace']}/{metadata['name']}"
+        audited = spec.get("schedulerName") in self._schedulers
+        over = event == "DELETED" or item.get("status", {}).get("phase") in ("Succeeded", "Failed")
+        node = spec.get("nodeName", "")
+        if node and self._seen.setdefault(uid, node) != node:
+            self.report.moved.append(f"{name} {uid}: {self._seen[uid]} -> {node}")
+        if audited and not node and not over:
+            self._pending[uid] = name
+        else:
+            self._pending.pop(uid, None)
+        if over or not node:
+            self._leave(uid)
+            return
+        if uid in self._holders:
+            self._holders[uid].requests = requests(item)
+            return
+        version = int(metadata["resourceVersion"])
+        holder = Holder(uid, node, requests(item), host_ports(item), audited and not first)
+        self._enter(holder, version)
+        if holder.audited:
+            self._judge(holder, item, name, version)
+
+    def _enter(self, holder: Holder, version: int) -> None:
+        self._holders[holder.uid] = holder
+        self._nodes.setdefault(holder.node, set()).add(holder.uid)
+        self._since[holder.uid] = version
+
+    def _leave(self, uid: str) -> None:
+        holder = self._holders.pop(uid, None)
+        if holder is not None:
+            self._nodes[holder.node].discard(uid)
+
+    def _judge(self, holder: Holder, pod: Object, name: str, version: int) -> None:
+        report = self.report
+        report.bound += 1
+        report.by_node[holder.node] = report.by_node.get(holder.node, 0) + 1
+        self._ours[holder.uid] = name
+        if SCHEDULED_AT not in pod["metadata"].get("annotations", {}):
+            report.without_annotation.append(name)
+        others = [self._holders[uid] for uid in self._nodes[holder.node] if uid != holder.uid]
+        for other in others:
+            if any(clash(a, b) for a in holder.ports for b in other.ports):
+                report.port_clashes.append(f"{name} and {other.uid} on {holder.node}")
+        over = self._over(holder, others)
+        if not over:
+            return
+        old = [o for o in others if o.audited or self._since[o.uid] < version - self._race_versions]
+        found = report.overcommitted if self._over(holder, old) else report.raced
+        found.append(f"{name} on {holder.node} at {version}: {over}")
+
+    def _over(self, holder: Holder, others: list[Holder]) -> str:
+        offered = self._allocatable.get(holder.node)
+        if offered is None:
+            return "no such node"
+        total: Counter[str] = Counter()
+        for one in (holder, *others):
+            total.update(one.requests)
+        asked = {n for n, v in holder.requests.items() if v > 0}
+        return ", ".join(
+            f"{n}: {total[n]} of {offered.get(n, 0)}"
+            for n in sorted(asked)
+            if total[n] > offered.get(n, Decimal(0))
+        )
+
+    def close(self, events: list[Object]) -> Report:
+        """Count the events, and tell."""
+        counts: Counter[str] = Counter()
+        for event in events:
+            uid = event.get("regarding", {}).get("uid", "")
+            if uid in self._ours:
+                counts[uid] += 1 + (event.get("series") or {}).get("count", 1) - 1
+        report = self.report
+        report.scheduled_events = len(counts)
+        report.several_events = [self._ours[uid] for uid, count in counts.items() if count > 1]
+        report.without_event = [name for uid, name in self._ours.items() if uid not in counts]
+        report.unbound = sorted(self._pending.values())
+        return report
+
+
+# ---- the process
+
+
+class Stop(Exception):
+    """The caller has seen enough."""
+
+
+class Follower:
+    """Feeds the books from watches; one thread a kind, and one reader that puts them in order."""
+
+    def __init__(self, kube: Kube, auditor: Auditor) -> None:
+        self._kube, self._auditor = kube, auditor
+        self._versions: dict[str, int] = {}
+        self._log: list[tuple[int, str, str, Object]] = []
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Take the first lists, nodes before pods; then follow."""
+        for kind in reversed(KINDS):
+            for item in self._list(kind):
+                self._apply("ADDED", kind, item, first=True)
+        for kind in KINDS:
+            threading.Thread(target=self._follow, args=(kind,), daemon=True).start()
+
+    def _apply(self, event: str, kind: str, item: Object, *, first: bool = False) -> None:
+        if kind == "Node":
+            self._auditor.node(event, item)
+        else:
+            self._auditor.pod(event, item, first=first)
+
+    def _list(self, kind: str) -> list[Object]:
+        found = self._kube.request("GET", path_of(kind, None, None))
+        self._versions[kind] = int(found["metadata"]["resourceVersion"])
+        items: list[Object] = found["items"]
+        return items
+
+    def _follow(self, kind: str) -> None:
+        while True:
+            try:
+                version = str(self._versions[kind])
+                for event, item in self._kube.watch(kind, version=version, timeout=WATCH_SECONDS):
+                    self._take(event, kind, item)
+            except ApiError as error:
+                if error.code == 410:
+                    self._again(kind)
+                time.sleep(RETRY_SECONDS)
+            except (urllib3.exceptions.HTTPError, OSError):
+                time.sleep(RETRY_SECONDS)
+
+    def _take(self, event: str, kind: str, item: Object) -> None:
+        version = int(item["metadata"]["resourceVersion"])
+        with self._lock:
+            if event != "BOOKMARK":
+                self._log.append((version, event, kind, item))
+            self._versions[kind] = version
+
+    def _again(self, kind: str) -> None:
+        """What happened in between is lost; what there is now is judged as it is found."""
+        items = self._list(kind)
+        with self._lock:
+            self._auditor.report.gaps += 1
+            self._log.extend(
+                (int(item["metadata"]["resourceVersion"]), "MODIFIED", kind, item) for item in items
+            )
+
+    def settle(self, *, everything: bool = False) -> None:
+        """Judge, in the order of the writes, what all watches have passed by now."""
+        with self._lock:
+            passed = min(self._versions.values())
+            ready = [entry for entry in self._log if everything or entry[0] <= passed]
+            self._log = [] if everything else [e for e in self._log if e[0] > passed]
+        for version_event_kind_item in sorted(ready, key=lambda entry: entry[0]):
+            event, kind, item = version_event_kind_item[1:]
+            self._apply(event, kind, item)
+
+    def catch_up(self, timeout: float = 30.0) -> None:
+        """Read on until the watches are where a list is now."""
+        target = {kind: self._kube.request("GET", path_of(kind, None, None)) for kind in KINDS}
+        wanted = {
+            kind: max((int(i["metadata"]["resourceVersion"]) for i in found["items"]), default=0)
+            for kind, found in target.items()
+        }
+        deadline = time.monotonic() + timeout
+        while any(self._versions[kind] < version for kind, version in wanted.items()):
+            if time.monotonic() > deadline:
+                raise TimeoutError("the auditor's watches do not come to an end")
+            time.sleep(0.05)
+        self.settle(everything=True)
+
+    def events(self) -> list[Object]:
+        """All `Scheduled` events of the cluster."""
+        query = {"fieldSelector": "reason=Scheduled"}
+        found = self._kube.request("GET", "apis/events.k8s.io/v1/events", query=query)
+        items: list[Object] = found["items"]
+        return items
+
+
+def main() -> int:
+    """Audit until stdin ends; print the report."""
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster.auditor")
+    parser.add_argument("--kubeconfig", required=True)
+    parser.add_argument("--scheduler", action="append", required=True, help="a name to audit")
+    parser.add_argument("--race-versions", type=int, default=0)
+    options = parser.parse_args()
+    kube = Kube(options.kubeconfig)
+    auditor = Auditor(set(options.scheduler), race_versions=options.race_versions)
+    follower = Follower(kube, auditor)
+    follower.start()
+    print(json.dumps({"event": "auditing"}), flush=True)
+    ended = threading.Event()
+    threading.Thread(target=_until_stdin_ends, args=(ended,), daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *dummy: ended.set())
+    while not ended.wait(0.2):
+        follower.settle()
+    follower.catch_up()
+    print(json.dumps(asdict(auditor.close(follower.events()))), flush=True)
+    return 0
+
+
+def _until_stdin_ends(ended: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    ended.set()
+
+
+class Audited:
+    """An audit under way; `report` is there when it has ended."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.report = Report()
+
+    def finish(self) -> Report:
+        """Tell it to stop and read its report."""
+        output, _dummy = self._process.communicate("", timeout=120)
+        if self._process.returncode:
+            raise RuntimeError(f"the auditor failed with {self._process.returncode}: {output}")
+        self.report = Report(**json.loads(output.splitlines()[-1]))
+        return self.report
+
+    def check(self, *, drops: int = 0) -> Report:
+        """Fail unless nothing is wrong and each binding has its event or is among the drops."""
+        report = self.report
+        faults: Mapping[str, list[str]] = report.faults()
+        told = {name: found[:SHOWN] for name, found in faults.items()}
+        assert not faults, f"the auditor found: {json.dumps(told, indent=2)}"
+        missing = report.without_event
+        assert len(missing) <= drops, (
+            f"{len(missing)} pods without a Scheduled event: {missing[:9]}"
+        )
+        return report
+
+
+@contextmanager
+def auditing(
+    cluster: Cluster | Path, *schedulers: str, race_versions: int = 0
+) -> Iterator[Audited]:
+    """Audit these scheduler names while the block runs; `report` has the findings afterwards."""
+    kubeconfig = cluster.kubeconfig if isinstance(cluster, Cluster) else cluster
+    command = [sys.executable, "-m", "tests.cluster.auditor", "--kubeconfig", str(kubeconfig)]
+    command += [word for name in schedulers for word in ("--scheduler", name)]
+    command += ["--race-versions", str(race_versions)]
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    first: dict[str, Any] = json.loads(process.stdout.readline() or "{}")
+    if first.get("event") != "auditing":
+        process.kill()
+        raise RuntimeError(f"the auditor did not begin: {first}")
+    audited = Audited(process)
+    try:
+        yield audited
+    finally:
+        try:
+            audited.finish()
+        finally:
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
