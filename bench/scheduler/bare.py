@@ -20,8 +20,7 @@ import msgspec
 import uvloop
 
 from bench.scheduler.stage import NAMESPACE
-from podplacement_scheduler.api.client import Client
-from podplacement_scheduler.api.credentials import connect
+from podplacement_scheduler.api.client import Client, connect
 from podplacement_scheduler.api.kinds import NODES, PODS
 from podplacement_scheduler.clock import rfc3339
 from podplacement_scheduler.config import ClientConnection

@@ -60,6 +60,13 @@ class Etcd:
         for begin in range(0, len(steps), TRANSACTION):
             self._post("txn", {"success": steps[begin : begin + TRANSACTION]})
 
+    def compact(self) -> int:
+        """Forget all revisions before the present one; which that is."""
+        header = self._post("range", {"key": _encode(ROOT), "limit": "1"})["header"]
+        assert isinstance(header, dict)
+        self._post("compaction", {"revision": header["revision"], "physical": True})
+        return int(header["revision"])
+
 
 def save(etcd: Etcd, path: Path, *, timeout: float = 60.0) -> None:
     """Keep what an empty cluster holds, once its controllers have made all that belongs to it.

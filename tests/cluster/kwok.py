@@ -107,6 +107,10 @@ class Kwok:
             raise ClusterError(f"cluster {self.name} does not run")
         return etcd.restore(self._etcd(), self.baseline)
 
+    def compact(self) -> int:
+        """Let etcd forget all that was, so that old resource versions are gone."""
+        return self._etcd().compact()
+
     def processes(self) -> dict[str, int]:
         """The components that run: name and process id.
 

@@ -1,0 +1,69 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The API server of a cluster of one's own is killed, started again, and made to forget."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import urllib3
+
+from tests.cluster.kube import ApiError, Kube
+from tests.cluster.kwok import Kwok
+
+READY_SECONDS = 60.0
+
+
+class ApiServer:
+    """The kube-apiserver process of one cluster."""
+
+    def __init__(self, manager: Kwok, kube: Kube) -> None:
+        self._kube = kube
+        self._pid = manager.processes()["kube-apiserver"]
+        words = Path(f"/proc/{self._pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        self._command = [os.fsdecode(word) for word in words]
+        self._folder = os.readlink(f"/proc/{self._pid}/cwd")
+        self._pid_file = manager.workdir / "pids" / "kube-apiserver.pid"
+        self._log = manager.workdir / "logs" / "kube-apiserver-again.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def kill(self) -> None:
+        """SIGKILL; it is gone when this returns."""
+        os.kill(self._pid, signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+        while os.path.exists(f"/proc/{self._pid}") and not _is_zombie(self._pid):
+            time.sleep(0.01)
+
+    def start(self) -> None:
+        """Start it as it was, and wait until it answers."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._pid = self._process.pid
+        self._pid_file.write_text(str(self._pid), encoding="utf-8")
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(ApiError, urllib3.exceptions.HTTPError, OSError):
+                self._kube.request("GET", "readyz/ping")
+                return
+            time.sleep(0.05)
+        raise TimeoutError(f"the API server does not come back, see {self._log}")
+
+
+def _is_zombie(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return True

@@ -1,0 +1,98 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster changes under the daemon's hands: a decision may be void before it is written."""
+
+from __future__ import annotations
+
+import random
+import threading
+
+from tests.cluster.daemon import daemon
+from tests.cluster.kube import ApiError
+from tests.faults.scheduler.arena import Arena, each
+
+SEED = 20261122
+
+
+def test_pods_deleted_and_made_again_under_the_same_name(arena: Arena) -> None:
+    arena.add_nodes(4)
+    rng = random.Random(SEED)
+    order = [rng.randrange(40) for dummy in range(400)]
+
+    def again(n: int) -> None:
+        name = f"same-{order[n]}"
+        try:
+            arena.kube.delete("Pod", name, arena.namespace, grace=0)
+            arena.kube.create(arena.pod(name))
+        except ApiError as error:
+            if error.code not in (404, 409):  # another thread was quicker
+                raise
+
+    with (
+        arena.audit() as audited,
+        daemon(arena.cluster, config=arena.config()) as ours,
+    ):
+        arena.create([arena.pod(f"same-{n}") for n in range(40)])
+        each(len(order), again)
+        arena.wait_placed()
+        arena.settle()
+        drops = arena.drops(ours)
+    report = audited.check(drops=drops)
+    assert report.bound >= 40
+    assert report.unbound == []
+
+
+def test_nodes_are_removed_and_tainted_while_pods_fly(arena: Arena) -> None:
+    names = arena.add_nodes(8, pods="40")
+    ended = threading.Event()
+
+    def stir() -> None:
+        rng = random.Random(SEED)
+        taint = [{"key": "test.podplacement.io/stir", "effect": "NoSchedule"}]
+        while not ended.wait(0.05):
+            name = rng.choice(names[:4])
+            arena.kube.patch("Node", name, {"spec": {"taints": taint}})
+            arena.kube.patch("Node", name, {"spec": {"taints": []}})
+        for name in names[:2]:
+            arena.kube.delete("Node", name)
+
+    with (
+        arena.audit() as audited,
+        daemon(arena.cluster, config=arena.config()) as ours,
+    ):
+        stirring = threading.Thread(target=stir)
+        stirring.start()
+        arena.burst(150)
+        ended.set()
+        stirring.join()
+        arena.burst(80, prefix="later")
+        arena.wait_placed()
+        arena.settle()
+        drops = arena.drops(ours)
+    report = audited.report
+    gone = [text for text in report.overcommitted if "no such node" in text]
+    assert len(gone) < 10, "it went on binding to nodes that are gone"
+    report.overcommitted = [text for text in report.overcommitted if text not in gone]
+    audited.check(drops=drops)
+    assert report.bound == 230
+
+
+def test_kube_scheduler_races_on_the_same_nodes(arena: Arena) -> None:
+    """Ours never overcommits what it could know; what it could not know is counted, not hidden."""
+    arena.add_nodes(6, cpu="4")  # 6 x 40 pods of 100m
+    with (
+        arena.audit(race_versions=500) as audited,
+        daemon(arena.cluster, config=arena.config()) as ours,
+    ):
+        theirs = threading.Thread(
+            target=lambda: arena.burst(110, prefix="theirs", scheduler="default-scheduler")
+        )
+        theirs.start()
+        arena.burst(110, prefix="ours")
+        theirs.join()
+        arena.wait_bound(220)
+        arena.settle()
+        drops = arena.drops(ours)
+    assert audited.check(drops=drops).bound == 110
+    print(f"lost races: {len(audited.report.raced)}")

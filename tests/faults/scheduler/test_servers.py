@@ -1,0 +1,133 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The API server dies in the middle of a burst, and etcd forgets: on a cluster of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from tests.cluster.cluster import default_name
+from tests.cluster.daemon import daemon
+from tests.cluster.kube import ApiError, Kube, Object
+from tests.cluster.kwok import Kwok
+from tests.faults.relay import Relay
+from tests.faults.scheduler.arena import Arena, each
+from tests.faults.scheduler.servers import ApiServer
+
+BURST = 5000
+
+
+@pytest.fixture
+def own(request: pytest.FixtureRequest) -> Iterator[tuple[Kwok, Arena]]:
+    """A cluster that may be broken."""
+    manager = Kwok(f"{default_name()}-servers")
+    cluster = manager.start(nodes=1)
+    try:
+        kube = Kube(cluster.kubeconfig)
+        space: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "burst"}}
+        kube.create(space)
+        kube.wait("ServiceAccount", "default", lambda _: True, "burst")
+        yield manager, Arena(cluster, kube, "burst")
+    finally:
+        manager.stop()
+
+
+def patient(action: Callable[[], object]) -> None:
+    """Try again until the server has it: what was made already is fine."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            action()
+            return
+        except ApiError as error:
+            if error.code == 409:
+                return
+            time.sleep(0.2)
+        except (urllib3.exceptions.HTTPError, OSError):
+            time.sleep(0.2)
+    raise TimeoutError("the API server takes no requests")
+
+
+def placed(arena: Arena) -> int:
+    pods = arena.kube.list("Pod", arena.namespace)
+    return sum(bool(pod["spec"].get("nodeName")) for pod in pods)
+
+
+def until_placed(arena: Arena, count: int, *, timeout: float = 180) -> None:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        with suppress(ApiError, urllib3.exceptions.HTTPError, OSError):
+            if placed(arena) >= count:
+                return
+        time.sleep(0.3)
+    raise AssertionError(f"{placed(arena)} of {count} pods have a node")
+
+
+def test_the_api_server_is_killed_in_a_burst(
+    own: tuple[Kwok, Arena], recovered: Callable[[str, float], None]
+) -> None:
+    manager, arena = own
+    arena.add_nodes(60)
+    server = ApiServer(manager, arena.kube)
+    with (
+        arena.audit() as audited,
+        daemon(arena.cluster, config=arena.config()) as ours,
+    ):
+
+        def create(n: int) -> None:
+            patient(lambda: arena.kube.create(arena.pod(f"burst-{n}")))
+
+        creating = threading.Thread(target=lambda: each(BURST, create))
+        creating.start()
+        until_placed(arena, 1000)
+        server.kill()
+        time.sleep(2)  # it has to be away for a while, not merely to blink
+        assert ours.process.poll() is None, "the daemon ended with the API server"
+        server.start()
+        back = time.monotonic()
+        known = placed(arena)
+        until_placed(arena, known + 100)
+        recovered("API server killed, first hundred pods after it is back", time.monotonic() - back)
+        creating.join()
+        until_placed(arena, BURST)
+        arena.settle(timeout=120)
+        drops = arena.drops(ours)
+    assert audited.check(drops=drops).bound == BURST
+
+
+def test_a_compaction_while_nobody_listened(own: tuple[Kwok, Arena], tmp_path: Path) -> None:
+    """The version where the watch stood is gone when the connection is back: 410, list anew."""
+    manager, arena = own
+    arena.add_nodes(2)
+    relay = Relay(arena.cluster.kubeconfig, tmp_path)
+    server = ApiServer(manager, arena.kube)
+    with (
+        arena.audit() as audited,
+        daemon(arena.cluster, config=arena.config(), kubeconfig=relay.kubeconfig) as ours,
+    ):
+        arena.burst(10, prefix="before")
+        arena.wait_placed()
+        relay.refuse = True
+        relay.kill()
+        arena.burst(10, prefix="unseen")
+        for n in range(5):
+            arena.kube.delete("Pod", f"before-{n}", arena.namespace, grace=0)
+        manager.compact()
+        server.kill()
+        server.start()  # its watch cache begins now: what was before is only in etcd
+        relay.refuse = False
+        until_placed(arena, 15)
+        arena.settle()
+        drops = arena.drops(ours)
+        relists = {k: v for k, v in ours.metrics().items() if "relists_total" in k and v}
+    relay.close()
+    assert audited.check(drops=drops).bound == 20
+    assert any('kind="pods"' in key and "start" not in key for key in relists), relists
