@@ -195,7 +195,8 @@ cluster:
       returned: always
       sample: kubeconfig
 moved:
-  description: What was moved, or in check mode would be. As C(moved) of M(podplacement.core.k8s_pod_move).
+  description: What was moved, or in check mode would be. As C(moved) of M(podplacement.core.k8s_pod_move), with
+    C(victim_mismatch) where the controller deleted another pod on the way and the move was done again.
   returned: always
   type: list
   elements: dict
@@ -208,6 +209,7 @@ moved:
       from_node: worker-1
       to_node: worker-2
       strategy: adopt
+      victim_mismatch: false
       downtime: 0.0
       timings: {created: 0.0, scheduled: 0.02, ready: 2.1, handed_over: 2.2, adopted: 2.25, terminating: 2.25, gone: 3.0}
 plan:

@@ -237,7 +237,7 @@ explain:
         - rule: NodeUnschedulable
           verdict: rejected
           rejections: [{code: NodeUnschedulable, reason: node(s) were unschedulable, detail: the node is cordoned}]
-        - {rule: InterPodAffinity, verdict: not_judged, rejections: []}
+        - {rule: DynamicResources, verdict: not_judged, rejections: []}
   contains:
     namespace: {description: The namespace of the pod., type: str, returned: always}
     pod: {description: The pod., type: str, returned: always}

@@ -220,6 +220,7 @@ moved:
       from_node: worker-1
       to_node: worker-2
       strategy: adopt
+      victim_mismatch: false
       downtime: 0.0
       timings: {created: 0.0, scheduled: 0.02, ready: 2.1, handed_over: 2.2, adopted: 2.25, terminating: 2.25, gone: 3.0}
   contains:
@@ -231,6 +232,11 @@ moved:
     from_node: {description: Where the pod was., type: str, returned: always}
     to_node: {description: Where the pod is., type: str, returned: always}
     strategy: {description: How it was moved., type: str, returned: always}
+    victim_mismatch:
+      description: Whether the controller deleted another pod of the workload than the old one on the way, which no client can
+        exclude. The move was done again and no capacity was lost.
+      type: bool
+      returned: always
     downtime: {description: "Seconds from the old pod's end to the new one being Ready, as seen by the task.", type: float, returned: always}
     timings: {description: Seconds from the first event of the move to each of the others., type: dict, returned: always}
 plan:

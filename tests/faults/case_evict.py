@@ -30,13 +30,11 @@ class Evicted(Case):
 
 
 def foreign(world: World, node: str) -> Object:
-    """A ReplicaSet of an operator, whose pods go to that node. They take a second to be Ready: a
-    recovery tells pods that came after the lock from others by their age, in whole seconds.
-    """
+    """A ReplicaSet of an operator, whose pods go to that node."""
     operator = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "operator"}}
     made = world.kube.create(operator, world.namespace)
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "operator", "controller": True}
-    found = workloads.replica_set(REPLICAS, {"ready_after": "1s"}, **on(node))
+    found = workloads.replica_set(REPLICAS, **on(node))
     found["metadata"]["ownerReferences"] = [{**owner, "uid": made["metadata"]["uid"]}]
     return found
 

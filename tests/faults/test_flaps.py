@@ -73,6 +73,7 @@ def test_a_thousand_swaps_among_flapping_pods(
     world.create(*[application(number, world.namespace) for number in range(APPS)])
     world.kube.wait_ready(world.namespace, count=APPS * REPLICAS, timeout=60)
     thefts: list[Theft] = []
+    mismatches: list[object] = []
     moved = 0
     for number in range(ROUNDS):
         world.kube.patch("Node", there, {"spec": {"unschedulable": False}})
@@ -81,10 +82,12 @@ def test_a_thousand_swaps_among_flapping_pods(
         stolen, result = one_round(world, folder, here, there, seed=SEED + 100 * number)
         thefts += stolen
         moved += len(result["moved"])
+        mismatches += [item for item in result["moved"] if item["victim_mismatch"]]
         here, there = there, here
-    assert moved + len(thefts) >= SWAPS
+    assert moved == SWAPS
+    assert len(mismatches) <= len(thefts) <= MOST_THEFTS, (mismatches, thefts)
+    assert bool(mismatches) is bool(thefts), thefts
     assert all(theft.unavoidable for theft in thefts), thefts
-    assert len(thefts) <= MOST_THEFTS, thefts
     assert verdicts.leftovers(world.kube, world.namespace) == []
 
 

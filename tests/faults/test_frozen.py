@@ -22,6 +22,8 @@ FROZEN = [
     for strategy in (
         "adopt-deployment",
         "shadow-replicaset",
+        "replace-deployment",
+        "evict-unknown-owner",
         "steer-static",
         "steer-block",
         "recreate",

@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.faults]
 STRATEGIES = (
     "adopt-deployment",
     "shadow-replicaset",
+    "replace-deployment",
+    "evict-unknown-owner",
     "recreate",
     "surge",
     "bind",

@@ -141,11 +141,15 @@ SHAPES: dict[str, Shape] = {
         replicas=3,
         crowded=True,
         # an eviction names no node, so the pod may come back to its own
-        outcomes=_each(STRATEGIES, "Unschedulable") | {"evict": MOVED},
+        outcomes=_each(STRATEGIES, "PodAntiAffinityMismatch") | {"evict": MOVED},
     ),
     "spread": Shape(spec=_away("spread", "spread")),
     # the pin leaves the scheduler one node to judge, whose skew is always 0 (moves.md, trap 5)
-    "spread-would-end": Shape(spec=_away("spread", "spread-would-end"), crowded=True),
+    "spread-would-end": Shape(
+        spec=_away("spread", "spread-would-end"),
+        crowded=True,
+        outcomes=_each(STRATEGIES, "SpreadViolated") | {"evict": MOVED},
+    ),
     "recreate-strategy": Shape(
         owner={"strategy": {"type": "Recreate"}}, outcomes=_each((*BARE, "steer"), NOT)
     ),

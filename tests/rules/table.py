@@ -12,7 +12,10 @@ Keys of a case:
 - `name`: what the case shows, as a sentence;
 - `pod`, `neighbours`: fields of a pod's spec, with `metadata` and `status` beside them. Shorthands:
   `requests` in a container, `affinity` = the terms of the required node affinity,
-  `preferredAffinity` = preferred terms, `claims` = names of claims to mount;
+  `preferredAffinity` = preferred terms, `near` and `apart` = required terms of pod affinity and
+  anti-affinity, `spread` = hard spread constraints (by rack, maxSkew 1, where not said otherwise),
+  `claims` = names of claims to mount;
+- `elsewhere`: other nodes, each with its `pods`; `namespaces`: their labels by name;
 - `node`: `labels`, `taints`, `unschedulable`, `allocatable` (beside ample defaults), `conditions`;
 - `claims`: name -> null, or `volumeName`, `annotations`, `status`, `deletionTimestamp` of the claim
   and its `volume` (`labels`, `nodeAffinity` = terms);
@@ -39,7 +42,9 @@ AMPLE = {"cpu": "8", "memory": "16Gi", "ephemeral-storage": "100Gi", "pods": "11
 READY = [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]
 BOUND = {"pv.kubernetes.io/bind-completed": "yes"}
 KEYS = {"name", "pod", "neighbours", "node", "claims", "rejected"}
-KEYS |= {"details", "reasons", "unresolvable", "scheduler", "since"}
+KEYS |= {"details", "reasons", "unresolvable", "scheduler", "since", "elsewhere", "namespaces"}
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+HARD = {"maxSkew": 1, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}
 
 Object = dict[str, Any]
 
@@ -55,6 +60,8 @@ class Case:
     neighbours: tuple[Object, ...]
     claims: Mapping[str, tuple[Object, Object | None] | None]
     rejected: tuple[str, ...]
+    elsewhere: tuple[tuple[Object, tuple[Object, ...]], ...] = ()
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     details: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     unresolvable: frozenset[str] = field(default_factory=frozenset)
@@ -98,12 +105,23 @@ def _case(case_id: str, row: Object, node_name: str) -> Case:
         ),
         claims={name: make_claim(name, claim) for name, claim in row.get("claims", {}).items()},
         rejected=tuple(row["rejected"]),
+        elsewhere=tuple(
+            _elsewhere(other, f"other-{number}")
+            for number, other in enumerate(row.get("elsewhere", []))
+        ),
+        namespaces=row.get("namespaces", {}),
         details=tuple(row.get("details", [])),
         reasons=tuple(row.get("reasons", [])),
         unresolvable=frozenset(row.get("unresolvable", [])),
         not_asked=row.get("scheduler", ""),
         since=row.get("since", "1.0"),
     )
+
+
+def _elsewhere(row: Object, name: str) -> tuple[Object, tuple[Object, ...]]:
+    node = make_node(row, name)
+    pods = [make_pod(p, f"{name}-{n}", node=node) for n, p in enumerate(row.get("pods", []))]
+    return node, tuple(pods)
 
 
 def make_node(row: Object, name: str) -> Object:
@@ -145,14 +163,21 @@ def make_pod(row: Object, name: str, *, node: Object | None = None) -> Object:
 
 def _expand_affinity(spec: Object) -> None:
     node_affinity: Object = {}
+    pods: Object = {}
+    for key, kind in (("near", "podAffinity"), ("apart", "podAntiAffinity")):
+        if key in spec:
+            pods[kind] = {REQUIRED: [{"topologyKey": "rack", **t} for t in spec.pop(key)]}
+    if "spread" in spec:
+        spec["topologySpreadConstraints"] = [{**HARD, **c} for c in spec.pop("spread")]
     if "affinity" in spec:
-        key = "requiredDuringSchedulingIgnoredDuringExecution"
-        node_affinity[key] = {"nodeSelectorTerms": spec.pop("affinity")}
+        node_affinity[REQUIRED] = {"nodeSelectorTerms": spec.pop("affinity")}
     if "preferredAffinity" in spec:
         key = "preferredDuringSchedulingIgnoredDuringExecution"
         node_affinity[key] = spec.pop("preferredAffinity")
     if node_affinity:
-        spec["affinity"] = {"nodeAffinity": node_affinity}
+        pods["nodeAffinity"] = node_affinity
+    if pods:
+        spec["affinity"] = pods
 
 
 def _container(row: Object, name: str) -> Object:

@@ -11,48 +11,24 @@ and run agree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Callable, Dict, FrozenSet, List, Sequence, Set, Tuple
 
 from ..api import Object
 from ..binding.plan import Board
 from ..preflight import judge, volumes_of
-from ..resources import meta, uid
+from ..resources import meta
 from ..rules.fit import RULES, View, least_allocated_score
 from ..rules.requests import nonzero_requests
-from ..rules.volumes import claim_names
-from ..workloads import controller_ref
+from .crowd import Crowd
+from .seekers import Seeker
 from .snapshot import Snapshot
 
 # The rules whose verdict changes as nodes fill, and the others.
-_CHANGING = frozenset({"NodePorts", "NodeResourcesFit"})
+_CHANGING = frozenset({"NodePorts", "NodeResourcesFit", "PodTopologySpread", "InterPodAffinity"})
 _LASTING = frozenset(name for name, *rest in RULES) - _CHANGING
 
 Rank = Callable[[Board, Object, View, str], Tuple[Any, ...]]
-
-
-@dataclass(frozen=True)
-class Seeker:
-    """A pod that needs a node: its uid, and the pod that will take its place."""
-
-    uid: str
-    body: Object
-
-    @property
-    def workload(self) -> str:
-        """The replicas of one controller fit a node or do not, all alike; but not where each has a
-        volume of its own.
-        """
-        owner = controller_ref(self.body)
-        alike = owner is not None and not claim_names(self.body)
-        return str(owner["uid"]) if owner is not None and alike else self.uid
-
-
-def seeker(pod: Object, body: Object) -> Seeker:
-    """The new pod counts as a replica of the old one's controller, and is on no node yet."""
-    identity = {"uid": uid(pod), "ownerReferences": meta(pod).get("ownerReferences") or []}
-    spec = {k: v for k, v in body["spec"].items() if k != "nodeName"}
-    return Seeker(uid(pod), dict(body, metadata=dict(meta(body), **identity), spec=spec))
 
 
 def assign(snapshot: Snapshot, seekers: Sequence[Seeker], *, validate: str) -> Dict[str, str]:
@@ -84,19 +60,21 @@ def _board(snapshot: Snapshot) -> Board:
 def _place_all(
     snapshot: Snapshot, seekers: Sequence[Seeker], rank: Rank, validate: str, fits: Fitting
 ) -> Dict[str, str]:
-    board = _board(snapshot)
+    board, crowd = _board(snapshot), Crowd(snapshot)
     places: Dict[str, str] = {}
     for one in seekers:
-        volumes = volumes_of(snapshot, one.body)
-        views = {name: board.view(name, volumes) for name in sorted(board.nodes)}
+        volumes, judges = volumes_of(snapshot, one.body), crowd.judges(one)
+        views = {n: replace(board.view(n, volumes), **judges) for n in sorted(board.nodes)}
         fitting = [n for n, view in views.items() if validate == "none" or fits(one, view, n)]
         if not fitting and validate == "warn":
             fitting = list(views)
         if not fitting:
+            crowd.stays(one)
             continue
         ranks = {n: (*rank(board, one.body, views[n], n), n) for n in fitting}
         places[one.uid] = min(fitting, key=ranks.__getitem__)
         board.place(one.body, places[one.uid])
+        crowd.goes(one, places[one.uid])
     return places
 
 

@@ -13,12 +13,15 @@ from ..workloads import controller_ref
 _METADATA = ("name", "namespace", "uid", "deletionTimestamp")
 _SPEC = ("nodeName", "overhead", "resources")
 _CONTAINER = ("name", "restartPolicy")
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _STATUS = ("phase", "resources", "allocatedResources")
 _CONTAINER_STATUS = ("name", "resources", "allocatedResources")
 
 
 def outline(pod: Mapping[str, Any]) -> Object:
-    """The pod's share of its node, its claims, and who owns it; a twentieth of its size."""
+    """The pod's share of its node, its claims, who owns it, and from whom it must be apart; a
+    twentieth of its size.
+    """
     spec, status = pod["spec"], pod.get("status") or {}
     metadata = _pick(pod["metadata"], _METADATA)
     owner = controller_ref(pod)
@@ -28,6 +31,9 @@ def outline(pod: Mapping[str, Any]) -> Object:
     for group in ("containers", "initContainers"):
         if spec.get(group):
             brief_spec[group] = [_container(c) for c in spec[group]]
+    apart = ((spec.get("affinity") or {}).get("podAntiAffinity") or {}).get(_REQUIRED)
+    if apart:
+        brief_spec["affinity"] = {"podAntiAffinity": {_REQUIRED: apart}}
     claims = [v for v in spec.get("volumes") or [] if _is_claim(v)]
     if claims:
         brief_spec["volumes"] = [_pick(v, ("name", "persistentVolumeClaim")) for v in claims]

@@ -12,11 +12,13 @@ from ..api import Object
 from ..errors import PlacementError
 from ..moves.controllers import COUNTED
 from ..moves.order import Order, Settings
+from ..moves.others import as_it_will_be, beside
 from ..moves.plan import Plan, judge_move, make_plan
 from ..moves.strategies import STRATEGIES
 from ..resources import describe, meta, uid
 from ..workloads import controller_ref
-from .assign import Seeker, assign, seeker
+from .assign import assign
+from .seekers import Seeker, seeker
 from .snapshot import Snapshot
 
 # These stay by their nature, or are no more: nobody is to blame, and all is done without them.
@@ -95,7 +97,7 @@ def plan_all(
             if not room:
                 items.append(_no_room(pod, snapshot))
                 continue
-            order = replace(order, node=places[uid(pod)], away=False)
+            order = replace(order, node=places[uid(pod)], away=False, assigned=True)
         items.append(_planned(snapshot, pod, order, checking, room=room))
     return sorted(items, key=_rank)
 
@@ -122,7 +124,10 @@ def _seeker(snapshot: Snapshot, pod: Object, order: Order, settings: Settings) -
     except PlacementError:
         return None
     body = STRATEGIES[entry.strategy].body
-    return None if body is None else seeker(pod, body(entry, pod, owner or {}))
+    if body is None:
+        return None
+    made = as_it_will_be(entry, body(entry, pod, owner or {}))
+    return seeker(pod, made, beside=beside(entry))
 
 
 def _rank(item: Item) -> Tuple[int, str, int, str]:

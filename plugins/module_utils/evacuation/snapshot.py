@@ -149,6 +149,8 @@ class Snapshot:
             name = field_selector[len(_ON_NODE) :].partition(",")[0]
             if name != self.node and (self.targets is None or name in self.targets):
                 return self.others().get(name, []), self.version
+        if kind is NODE and not (label_selector or field_selector):
+            return list(self.nodes().values()), ""
         key = ("list", kind.plural, namespace, label_selector, field_selector)
 
         def ask() -> Any:

@@ -210,4 +210,5 @@ class Waves:
 def _foretold(item: Data) -> Data:
     """The ``moved`` item of a plan that is not carried out."""
     same = ("namespace", "pod", "uid", "new_pod", "from_node", "to_node", "strategy")
-    return dict({k: item[k] for k in same}, new_uid="", downtime=0.0, timings={})
+    nothing = {"new_uid": "", "victim_mismatch": False, "downtime": 0.0, "timings": {}}
+    return dict({k: item[k] for k in same}, **nothing)

@@ -100,6 +100,10 @@ _COMMON = (
     *_reads("get list", POD),
     *_reads("get list watch", LEASE),
     *_reads("get", NODE, PVC, PV),
+    # A pod's spread and affinity are judged by nodes, and by namespaces where they select these. A
+    # move warns where it is not allowed to see them.
+    *_reads("list", NODE),
+    *_reads("get list", NAMESPACE),
     ("create", ACCESS_REVIEW, ""),
     ("create", EVENT, ""),  # a move does without where it is not allowed
 )
@@ -116,7 +120,8 @@ _READS: Dict[str, Tuple[Right, ...]] = {
     # A move does without the attachments where it is not allowed to see them.
     "replace": (*_COMMON, *_OF_CONTROLLERS, *_reads("list watch", VOLUME_ATTACHMENT)),
     "evict": (*_COMMON, *_OF_CONTROLLERS, *_reads("get", STATEFUL_SET, JOB)),
-    "steer": (*_COMMON, *_reads("get", STATEFUL_SET, NAMESPACE)),
+    # A recovery does without the ConfigMaps where it is not allowed to see them.
+    "steer": (*_COMMON, *_reads("get", STATEFUL_SET, NAMESPACE), *_reads("list", CONFIG_MAP)),
 }
 
 

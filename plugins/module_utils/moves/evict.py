@@ -13,6 +13,7 @@ What is seen                              what is done
 O serves, a recovery or a failure         unmark, done: nothing was taken away
 O serves, too late                        done: PdbBlocked, EvacuationTriggered or Timeout
 O serves, an operator evacuates it        wait until it goes
+O serves, siblings not in the journal     note them
 O serves                                  evict
 O terminating                             wait until it is gone
 O gone, not by us                         done: gone
@@ -26,7 +27,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..api import Api, Object
 from ..errors import NotFound
@@ -87,7 +88,6 @@ class Evict(Machine):
     ) -> None:
         super().__init__(api, lock, entry, settings, resume=resume)
         self.before = 1  # Ready pods of the owner, when the eviction was asked for
-        self.known: Set[str] = set()  # uids of its pods until then
         self.refused: Optional[Step] = None  # the last answer that was not a yes
         self.names = json.dumps([entry.pod])
         self.outcome = Step(DONE)
@@ -114,15 +114,9 @@ class Evict(Machine):
         return scene
 
     def _came_after(self, pod: Object) -> bool:
-        """Not seen before the eviction; for a recovery: made after the lock, by the server's
-        clock.
-        """
-        if not self.asked and not self.resume:
-            self.known.add(uid(pod))
-        if uid(pod) in self.known or phase(pod) == "Failed":
-            return False
-        begun = str(meta(self.lock.held()).get("creationTimestamp") or "")
-        return not self.resume or str(meta(pod).get("creationTimestamp") or "") >= begun
+        """Not noted before the eviction."""
+        company = self.lock.company
+        return company is not None and uid(pod) not in company and phase(pod) != "Failed"
 
     # ---- deciding
 
@@ -143,7 +137,12 @@ class Evict(Machine):
             return self._kept(scene)
         if self.refused is not None and self.refused.code == "EvacuationTriggered":
             return self.refused
-        return self.another_s_turn() or Step("evict")
+        return self.another_s_turn() or Step("evict" if self._noted(scene) else "note")
+
+    def _noted(self, scene: Scene) -> bool:
+        """The journal knows all the pods that are there before the eviction."""
+        company = self.lock.company
+        return company is not None and all(uid(p) in company for p in scene.siblings)
 
     def _kept(self, scene: Scene) -> Step:
         return Step("unmark") if self.fenced(scene) else self.ended()
@@ -164,7 +163,8 @@ class Evict(Machine):
         self._taken("gone")
         if scene.heir is not None:
             return self.outcome
-        if not self.disrupted and not self.resume and "terminating" not in self.vigil.times:
+        unasked = not self.resume and "terminating" not in self.vigil.times
+        if not self.disrupted and (unasked or self.lock.company is None):
             return Step(DONE, "the pod is gone: deleted by someone else", "PodGone")
         ended = self._owner_ended()
         if ended is not None:
@@ -232,6 +232,10 @@ class Evict(Machine):
         return found if same else None
 
     # ---- acting
+
+    def do_note(self, scene: Scene, _step: Step) -> None:
+        """So that this run and a recovery tell the successor from those that were there."""
+        self.lock.note_company(uid(p) for p in scene.siblings)
 
     def do_evict(self, scene: Scene, _step: Step) -> Optional[Step]:
         """The old pod goes; a budget may hold it up until the deadline, an operator too."""

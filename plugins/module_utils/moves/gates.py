@@ -20,6 +20,7 @@ from .manifest import differences
 from .scene import WAIT, Scene, Step
 
 SERVICE_NAME = "kubernetes.io/service-name"
+EVACUATION = "evacuation"
 Gate = Callable[[Api, str, Entry, Scene], Optional[Step]]
 
 
@@ -32,10 +33,20 @@ def closed_budget(api: Api, namespace: str, entry: Entry, scene: Scene) -> Optio
     try:
         api.evict(entry.pod, namespace, uid=entry.pod_uid, dry_run=True)
     except TooManyRequests as err:
-        return Step(WAIT, explained(err), "PdbBlocked", kind=PDB, limit=1.0)
+        return refused_eviction(err)
     except NotFound:
         return Step(WAIT, "the old pod went away", limit=0.1)
     return None
+
+
+def refused_eviction(err: TooManyRequests) -> Step:
+    """A budget's "no" is waited for. So is the answer of an operator that moves the pod itself
+    (KubeVirt; descheduler, KEP 1397): the eviction is in progress, and the pod goes when that is
+    done.
+    """
+    if EVACUATION in err.message.lower():
+        return Step(WAIT, err.message, "EvacuationTriggered", limit=5.0)
+    return Step(WAIT, explained(err), "PdbBlocked", kind=PDB, limit=1.0)
 
 
 def not_asked(_api: Api, _namespace: str, _entry: Entry, _scene: Scene) -> Optional[Step]:

@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, List, Mapping, Optional
+from typing import Any, FrozenSet, List, Mapping, Optional
 
 from ..errors import PlacementError
 from ..resources import annotation, describe
-from .names import JOURNAL
+from .names import COMPANY, JOURNAL
 
 # 2: strategies shadow, replace, steer and evict, which version 1 would have taken for adopt.
-SCHEMA = 2
+SCHEMA = 3
+# A server takes 256 KiB of annotations on one object; this leaves room for the pods' uids.
+MOST_BYTES = 200_000
+# Moves of one workload have most in common, and a thousand of them must fit: what they share is
+# written once, the rest as rows.
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,35 @@ class Entry:
 
 
 def encode(entries: List[Entry]) -> str:
-    """The annotation's text."""
-    return json.dumps({"schema": SCHEMA, "moves": [asdict(e) for e in entries]}, sort_keys=True)
+    """The annotation's text; ``JournalTooLong`` where the server would not take it."""
+    moves = [asdict(e) for e in entries]
+    first = moves[0] if moves else {}
+    common = {k: v for k, v in first.items() if all(m[k] == v for m in moves)}
+    columns = sorted(first.keys() - common.keys())
+    data = {
+        "schema": SCHEMA,
+        "common": common,
+        "columns": columns,
+        "moves": [[move[k] for k in columns] for move in moves],
+    }
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    if len(text) > MOST_BYTES:
+        raise PlacementError(
+            "JournalTooLong",
+            "%d moves of one workload need a journal of %d bytes, %d are allowed"
+            % (len(moves), len(text), MOST_BYTES),
+            object="%s %s" % (entries[0].owner_kind, entries[0].owner_name),
+            step="lock",
+            hint="Nothing was begun. Move this workload in parts: fewer moves in a list, or a "
+            "smaller count.",
+        )
+    return text
+
+
+def decode_company(lease: Mapping[str, Any]) -> Optional[FrozenSet[str]]:
+    """The uids that were noted on a Lease before an eviction; None if there were none noted."""
+    text = annotation(lease, COMPANY)
+    return None if text is None else frozenset(text.split())
 
 
 def decode(lease: Mapping[str, Any]) -> List[Entry]:
@@ -84,7 +115,11 @@ def decode_text(text: str, where: str) -> List[Entry]:
                 step="recover",
                 hint="Finish it with the newer version of this collection that began it.",
             )
-        return [Entry(**{k: v for k, v in move.items() if k in known}) for move in data["moves"]]
+        common, columns = data.get("common") or {}, data.get("columns") or []
+        moves = [
+            m if isinstance(m, dict) else dict(zip(columns, m), **common) for m in data["moves"]
+        ]
+        return [Entry(**{k: v for k, v in move.items() if k in known}) for move in moves]
     except (AttributeError, KeyError, TypeError, ValueError) as err:
         raise PlacementError(
             "JournalUnreadable",

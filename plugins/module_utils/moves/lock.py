@@ -12,15 +12,15 @@ the former holder's writes (moves.md, corrections, item 1).
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional
 
 from ..api import Api, Object
 from ..clock import Clock, Deadline
 from ..errors import AlreadyExists, Conflict, NotFound, OutcomeUnknown, PlacementError
 from ..resources import LEASE, describe, meta, uid
 from .holder import Holder
-from .journal import Entry, decode, encode
-from .names import JOURNAL, MOVE
+from .journal import Entry, decode, decode_company, encode
+from .names import COMPANY, JOURNAL, MOVE
 
 TICK = 2.0  # between looks at the wish to stop
 
@@ -175,12 +175,20 @@ class Lock:
 
     def write(self, entries: List[Entry]) -> None:
         """Replace the journal."""
-        self._guarded(
-            {
-                "metadata": {"annotations": {JOURNAL: encode(entries)}},
-                "spec": {"renewTime": self.clock.wall()},
-            }
-        )
+        self._annotate(JOURNAL, encode(entries))
+
+    @property
+    def company(self) -> Optional[FrozenSet[str]]:
+        """The uids of the workload's pods from before its last eviction; None before the first."""
+        return decode_company(self.held())
+
+    def note_company(self, uids: Iterable[str]) -> None:
+        """Before an eviction: whoever is not among them later came after it."""
+        self._annotate(COMPANY, " ".join(sorted(uids)))
+
+    def _annotate(self, key: str, text: str) -> None:
+        metadata = {"annotations": {key: text}}
+        self._guarded({"metadata": metadata, "spec": {"renewTime": self.clock.wall()}})
 
     def release(self) -> None:
         """Delete the Lease: the last write of a move."""

@@ -9,8 +9,9 @@ from abc import ABC, abstractmethod
 from typing import Any, Dict, List, Mapping, Optional
 
 from ..api import Api, Object
-from ..errors import NotFound, TooManyRequests, explained
+from ..errors import NotFound, TooManyRequests
 from ..resources import NODE, PDB, POD, annotation, meta
+from .gates import refused_eviction
 from .journal import Entry
 from .lock import Lock
 from .names import EPOCH
@@ -19,7 +20,6 @@ from .scene import DONE, WAIT, Scene, Step
 from .vigil import Vigil
 
 Metadata = Dict[str, Any]
-EVACUATION = "evacuation"
 
 
 class Machine(ABC):
@@ -44,6 +44,7 @@ class Machine(ABC):
         self.failure: Optional[Step] = None
         self.asked = False  # this run asked for an eviction, and may have got it
         self.granted = False  # it has
+        self.mismatch = False  # the controller took another pod in the old one's place
         self.disrupted = False  # the old pod was taken away: an end with a failure is no way back
         self.blocked: Optional[Step] = None  # what the last eviction was told to wait for
         self.replacement: Optional[Object] = None
@@ -131,11 +132,7 @@ class Machine(ABC):
         return Step(WAIT, "waiting until another pod of the workload has been replaced")
 
     def evict_old(self, scene: Scene) -> Optional[Step]:
-        """Evict the old pod, guarded. A budget's "no" comes back as a wait for that budget.
-
-        So does the answer of an operator that moves the pod itself (KubeVirt; descheduler, KEP
-        1397): the eviction is in progress, and the pod goes when that is done.
-        """
+        """Evict the old pod, guarded. What is not a yes comes back as a wait."""
         found = meta(scene.old or {})
         version = self.api.list(PDB, self.namespace)[1]
         self.lock.keep()
@@ -151,11 +148,11 @@ class Machine(ABC):
             )
         except TooManyRequests as err:
             scene.versions[PDB.kind] = version
-            if EVACUATION in err.message.lower():
-                return Step(WAIT, err.message, "EvacuationTriggered", limit=5.0)
-            self.asked = False
-            self.lock.turn = ""
-            return Step(WAIT, explained(err), "PdbBlocked", kind=PDB, limit=1.0)
+            refused = refused_eviction(err)
+            if refused.code == "PdbBlocked":
+                self.asked = False
+                self.lock.turn = ""
+            return refused
         self.granted = True
         self.vigil.seen("terminating")
         return None

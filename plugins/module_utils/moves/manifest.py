@@ -146,7 +146,7 @@ def sanitized(pod: Object) -> Object:
         annotations.pop(MOVED_FROM_NAME, None)
     spec = {k: copy.deepcopy(v) for k, v in pod["spec"].items() if not dropped(k)}
     _drop_token_volumes(spec)
-    _drop_pin(spec, str(pod["spec"].get("nodeName") or ""))
+    drop_pin(spec, str(pod["spec"].get("nodeName") or ""))
     _drop_merged_keys(spec)
     return {
         "apiVersion": POD.api_version,
@@ -213,7 +213,7 @@ def _drop_merged_keys(spec: Spec) -> None:
             selector.pop("matchExpressions", None)
 
 
-def _drop_pin(spec: Spec, node: str) -> None:
+def drop_pin(spec: Spec, node: str) -> None:
     """Take out what an earlier move wrote: terms and wishes that name the very node the pod sits
     on.
     """

@@ -29,7 +29,9 @@ class Order:
     one, and with ``away`` anywhere but where it is.
 
     ``fallback: evict`` sends a pod that no lossless strategy can move through an eviction;
-    ``jobs`` says what happens to the pods of a Job: ``leave``, ``wait`` or ``evict``.
+    ``jobs`` says what happens to the pods of a Job: ``leave``, ``wait`` or ``evict``. ``assigned``:
+    the node was chosen with all moves of a plan in view, so that what other pods demand of it was
+    judged then, and cannot be judged by one move.
     """
 
     namespace: str
@@ -41,6 +43,7 @@ class Order:
     away: bool = False
     fallback: str = "refuse"
     jobs: str = "leave"
+    assigned: bool = False
 
     def destination(self) -> str:
         """What the move's id is made of, beside the pod's uid."""

@@ -36,6 +36,7 @@ from .journal import Entry
 from .manifest import differences, own_cost
 from .names import is_mark, move_id, replacement_name
 from .order import Order, Settings
+from .others import among_others
 from .refusals import check_opt_out, check_state, check_volumes, refuse
 from .strategies import DETACHING, REPLICATING, STRATEGIES, Strategy
 from .swap import REVISION
@@ -284,11 +285,15 @@ def _check_target(
     view = target_view(api, order.node, body)
     if settings.validate == "none":
         return []
+    warnings: List[str] = []
+    if not order.assigned:
+        view, warnings = among_others(api, entry, body, view)
     probe = body
     if order.placement == "bind":
         probe = dict(body, spec=dict(body["spec"], nodeName=""))
     rejections = judge(probe, view, already_there={entry.pod_uid})
-    return list(refuse_or_warn(settings.validate, body, order.node, rejections, step="preflight"))
+    told = refuse_or_warn(settings.validate, body, order.node, rejections, step="preflight")
+    return [*told, *warnings]
 
 
 def _foresee(api: Api, strategy: Strategy, body: Object, warnings: List[str]) -> Object:

@@ -19,6 +19,7 @@ R detached, O serves, R fails or is late      roll back: delete R
 R detached, O serves, R without its place     wait
 R running, O serves, budget or siblings       stand down: delete R, or two pods use the volume
 R in its place, gates open                    evict O and hand R over
+O evacuated by an operator, as it answers     wait until it goes; at the deadline roll back
 R detached, O going, by this run              hand over
 R detached, O going, owner short, or R Ready  hand over: R is the capacity, or the younger X goes
 R detached, O going, owner whole              roll back: it was a plain eviction
@@ -111,7 +112,7 @@ class Replace(Adopt):
         step = self._without_replacement(scene)
         if step.verb != "create":
             return step
-        closed = self._closed(scene)
+        closed = self._in_progress() or self._closed(scene)
         if closed is None or not self.settings.deadline.passed():
             return closed or step
         self.failure = self._or_give_up(closed)
@@ -130,7 +131,7 @@ class Replace(Adopt):
         unplaced = self._unplaced(scene, new)
         if unplaced is not None:
             return self._or_give_up(unplaced)
-        closed = self._different(scene) or self._closed(scene)
+        closed = self._different(scene) or self._in_progress() or self._closed(scene)
         if closed is None:
             return Step("evict")
         if closed.verb == WAIT and is_running(new):
@@ -162,11 +163,18 @@ class Replace(Adopt):
         """What the eviction has to wait for. Asked before a replacement is made, too: a volume that
         nothing attaches would let it run beside the old pod all the while.
         """
-        return (
+        closed = (
             self.another_s_turn()
             or unsettled(scene)
             or closed_budget(self.api, self.namespace, self.entry, scene)
         )
+        # What is asked for show triggers nothing: that takes the eviction itself.
+        return None if closed is not None and closed.code == "EvacuationTriggered" else closed
+
+    def _in_progress(self) -> Optional[Step]:
+        """An operator moves the old pod itself, as it has answered to the eviction."""
+        told = self.blocked is not None and self.blocked.code == "EvacuationTriggered"
+        return self.blocked if told else None
 
     # ---- after it: there is no way back
 
@@ -202,7 +210,9 @@ class Replace(Adopt):
     def _awaiting_adoption(self) -> Step:
         waited = self.settings.clock.monotonic() - self.vigil.seen("handed over")
         if waited >= ADOPTION_SECONDS and self.settings.deadline.passed():
-            raise self._stuck()
+            raise self._stuck(
+                "the old pod was evicted, and its controller does not adopt the replacement"
+            )
         return Step(WAIT, "waiting for the controller")
 
     def _adopted(self, scene: Scene, new: Object) -> Step:
@@ -258,6 +268,9 @@ class Replace(Adopt):
             return self._without_replacement(scene)
         self.replacement = max(scene.siblings, key=_age, default=None)
         where = (self.replacement or {}).get("spec", {}).get("nodeName") or "no node yet"
+        if self._in_progress() is not None:
+            why = "an operator took the pod away itself, and its controller's next pod is on %s"
+            return Step(DONE, why % where, "PodGone")
         why = "the controller kept a pod of its own (on %s) and deleted the replacement" % where
         return Step(DONE, why, "VictimMismatch")
 
@@ -267,10 +280,10 @@ class Replace(Adopt):
         """The old pod goes, and in the same breath the replacement becomes the controller's: so it
         need not make one.
         """
-        waiting = self.evict_old(scene)
-        if waiting is None:
+        self.blocked = self.evict_old(scene)
+        if self.blocked is None:
             self.do_hand_over(scene, step)
-        return waiting
+        return self.blocked
 
     def do_hand_over(self, scene: Scene, _step: Step) -> None:
         """Guarded by what it changes and not by the version: in these very moments the kubelet

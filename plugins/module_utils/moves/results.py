@@ -34,6 +34,7 @@ def moved_item(
         "from_node": entry.from_node,
         "to_node": (new.get("spec") or {}).get("nodeName", ""),
         "strategy": entry.strategy,
+        "victim_mismatch": machine is not None and machine.mismatch,
         "downtime": round(downtime, 3),
         "timings": {
             event.replace(" ", "_"): round(at - start, 3) for event, at in sorted(times.items())

@@ -235,6 +235,7 @@ def _predicted(report: Report, plan: Plan) -> None:
         "from_node": item["from_node"],
         "to_node": item["to_node"],
         "strategy": item["strategy"],
+        "victim_mismatch": False,
         "downtime": 0.0,
         "timings": {},
     }

@@ -18,6 +18,7 @@ O terminating                                 wait; the block is renewed while i
 O held, its containers have ended             let it go and create N
 no pod, N is ours to create                   create it from O's revision
 no pod, the controller creates N              wait
+N elsewhere, of a lost race, serves nobody    hold it and delete it: another race, five at most
 N elsewhere                                   take away, done: WrongNode
 N hopeless or late                            take away, delete N: the controller makes another,
                                               wherever the scheduler puts it
@@ -50,6 +51,7 @@ FINALIZER = DOMAIN + "/hold"
 EFFECT_SECONDS = 20.0
 EFFECT_TICK = 0.2
 RESTORE_SECONDS = 120.0
+MAX_TRIES = 5  # of a race with the controller
 
 
 class Steer(Machine):
@@ -74,6 +76,7 @@ class Steer(Machine):
         self.tools = Toolbox(api, lock, entry, settings)
         self.given_up = ""  # the uid of a pod on the target that did not become Ready
         self.details["way"] = entry.way
+        self.lost_races = 0
 
     # ---- looking
 
@@ -115,7 +118,7 @@ class Steer(Machine):
         self.vigil.seen("gone")
         self.disrupted = self.disrupted or self.asked or self.resume
         if scene.leaving is not None:
-            return self._tidied(scene) or self._leaving()
+            return self._held_again(scene.leaving) or self._tidied(scene) or self._leaving()
         if scene.new is None:
             return self._missing(scene)
         return self._arrived(scene, scene.new)
@@ -154,7 +157,7 @@ class Steer(Machine):
     def _unprepared(self, old: Object) -> Optional[Step]:
         if not self.tools.complete():
             return Step("install")
-        if self.entry.way == HOLD and FINALIZER not in (meta(old).get("finalizers") or []):
+        if self.entry.way == HOLD and not _held(old):
             return Step("hold")
         return None
 
@@ -225,14 +228,35 @@ class Steer(Machine):
                 return self._tidied(scene) or self.ended()
             return Step(WAIT, verdict.why, limit=verdict.limit)
         if verdict.code == "WrongNode":
-            self.failure = Step(DONE, verdict.why, verdict.code)
-            return self._tidied(scene) or self.failure
+            return self._elsewhere(scene, new, verdict.why)
         late = self.settings.deadline.passed() and not verdict.ready
         if verdict.code or late:
             return Step("give_up", verdict.why, verdict.code or verdict.late)
         if not verdict.ready:
             return Step(WAIT, verdict.why, limit=verdict.limit)
         return self._tidied(scene) or self._adopted(scene, new)
+
+    def _elsewhere(self, scene: Scene, new: Object, why: str) -> Step:
+        """The controller won the race for the name: what it made is held in its turn, so often,
+        and as long as it serves nobody.
+        """
+        if self.entry.way == HOLD:
+            why = "the controller was quicker %d times: %s" % (self.lost_races + 1, why)
+        again = self.entry.way == HOLD and not (self.failure or self.resume or is_ready(new))
+        if again and self.lost_races + 1 < MAX_TRIES and not self.settings.deadline.passed():
+            return Step("discard" if _held(new) else "hold", why)
+        self.failure = Step(DONE, why, "WrongNode")
+        return self._tidied(scene) or self.failure
+
+    def _held_again(self, leaving: Object) -> Optional[Step]:
+        """Between a lost race and the next."""
+        if not _held(leaving) or self.failure or self.resume:
+            return None
+        if self.settings.deadline.passed():
+            self.failure = Step(DONE, "no time for another race with the controller", "WrongNode")
+            return None
+        stopped = _stopped(leaving)
+        return Step("let_go") if stopped else Step(WAIT, "waiting until the pod has stopped")
 
     def _adopted(self, scene: Scene, new: Object) -> Step:
         self.vigil.seen("finalized")
@@ -248,7 +272,7 @@ class Steer(Machine):
         if not self.tools.empty():
             return Step("remove")
         old, new = scene.old, scene.new
-        if old is not None and FINALIZER in (meta(old).get("finalizers") or []):
+        if _holding(scene) is not None:
             return Step("release")
         if self.fenced(scene) and not is_terminating(old or {}):
             return Step("unmark")
@@ -271,13 +295,14 @@ class Steer(Machine):
 
     def do_hold(self, scene: Scene, _step: Step) -> None:
         """The name stays taken while the containers stop."""
-        kept = meta(scene.old or {}).get("finalizers") or []
-        self.patch_pod(scene.old, {"finalizers": [*kept, FINALIZER]})
+        pod = scene.old or scene.new or {}
+        self.patch_pod(pod, {"finalizers": [*(meta(pod).get("finalizers") or []), FINALIZER]})
 
     def do_release(self, scene: Scene, _step: Step) -> None:
         """Take the finalizer off again."""
-        kept = meta(scene.old or {}).get("finalizers") or []
-        self.patch_pod(scene.old, {"finalizers": [f for f in kept if f != FINALIZER] or None})
+        pod = _holding(scene) or {}
+        kept = meta(pod).get("finalizers") or []
+        self.patch_pod(pod, {"finalizers": [f for f in kept if f != FINALIZER] or None})
 
     def do_evict(self, scene: Scene, _step: Step) -> Optional[Step]:
         """From here on the move goes forward."""
@@ -288,6 +313,7 @@ class Steer(Machine):
         """Two writes at once: the controller races for the name from the first one on."""
         body = self._successor(scene)
         self.do_release(scene, step)
+        self.lost_races += scene.old is None
         self._create(body)
 
     def do_create(self, scene: Scene, _step: Step) -> None:
@@ -351,6 +377,15 @@ def _stranded(scene: Scene, new: Object, move: str) -> bool:
         return False
     others = [pod for pod in scene.siblings if uid(pod) != uid(new)]
     return all(controller_ref(pod) or is_terminating(pod) for pod in others)
+
+
+def _held(pod: Object) -> bool:
+    return FINALIZER in (meta(pod).get("finalizers") or [])
+
+
+def _holding(scene: Scene) -> Optional[Object]:
+    """The pod that carries our finalizer."""
+    return next((p for p in (scene.old, scene.leaving, scene.new) if p and _held(p)), None)
 
 
 def _stopped(old: Object) -> bool:

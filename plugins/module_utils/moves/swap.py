@@ -12,7 +12,7 @@ the one write that lets it go (``held`` and the ``do_`` methods that are not her
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Dict, List, Optional, cast
+from typing import Any, Dict, List, Optional, Set, cast
 
 from ..api import Api, Cached, Object
 from ..errors import NotFound, PlacementError
@@ -63,6 +63,7 @@ class Swap(Machine):
         soak = max(settings.soak, min_ready_seconds(owner))
         self.vigil = self.new_vigil(soak)
         self.tries = 0
+        self.company: Set[str] = set()  # the workload's other pods in the last look of the swap
         self.cache = cast(Cached, api)  # if it is one
         self.sure = not hasattr(api, "fresh")  # that what is looked at is no cache's
         self.marked = -CONFIRM_SECONDS  # when, by this run
@@ -184,6 +185,7 @@ class Swap(Machine):
             return self._restored(scene)
         if self.tries and scene.old is not None and is_mark(own_cost(scene.old)):
             return Step("unmark")  # or it would go in the place of the next that is marked
+        self.mismatch = self.mismatch or "handed over" in self.vigil.times  # R went, not O
         return Step("create")
 
     def _restored(self, scene: Scene) -> Step:
@@ -230,6 +232,7 @@ class Swap(Machine):
         closed = self.closed_gate(scene)
         if closed is not None:
             return self._or_give_up(closed)
+        self.company = {uid(p) for p in scene.siblings}
         return Step("hand_over" if marked else "mark")
 
     def closed_gate(self, scene: Scene) -> Optional[Step]:
@@ -298,7 +301,9 @@ class Swap(Machine):
                 self.settings.deadline.passed()
                 and self.settings.clock.monotonic() - self.vigil.seen("adopted") > ADOPTION_SECONDS
             ):
-                raise self._stuck()
+                raise self._stuck(
+                    "the controller adopted the replacement but does not delete the old pod"
+                )
             return Step(WAIT, "waiting until the controller deletes the old pod")
         return Step("spare")
 
@@ -318,10 +323,10 @@ class Swap(Machine):
         if self.lock.turn == self.entry.id:
             self.lock.turn = ""
 
-    def _stuck(self) -> PlacementError:
+    def _stuck(self, why: str) -> PlacementError:
         return PlacementError(
             "ControllerNotResponding",
-            "the controller adopted the replacement but does not delete the old pod",
+            why,
             object="Pod %s/%s" % (self.namespace, self.entry.pod),
             step="swap",
             hint="Look at kube-controller-manager; run the task again, it finishes what is left.",
@@ -365,12 +370,16 @@ class Swap(Machine):
     def do_retry(self, scene: Scene, _step: Step) -> None:
         """A mere preference was not followed: ask again with a new pod."""
         self.delete_pod(scene.new)
+        self.vigil.times.pop("handed over", None)
         self.tries += 1
         self.attempt += 1
 
     def do_spare(self, scene: Scene, step: Step) -> None:
         """The replacement stays as an ordinary pod; the old one is moved by another."""
         self.lock.flying.pop(self.entry.pod_uid, None)
+        lost = self.company - {uid(p) for p in scene.siblings}
+        self.mismatch = self.mismatch or bool(lost) or is_terminal(scene.new or {})
+        self.vigil.times.pop("handed over", None)
         self.do_finalize(scene, step)
         self.warnings.append(
             "the controller kept pod %s and deleted another pod that was not Ready, or was scaled "

@@ -317,21 +317,21 @@ def _server_time(api: Api, lock: Lock, seconds: float) -> str:
 
 
 def left_policies(api: Api, namespace: Optional[str]) -> List[Tuple[Tuple[str, str], Object]]:
-    """Policies of moves, and the locks of these. Only what is the cluster's own: the garbage
-    collector takes the rest when its Lease is deleted by hand.
+    """What moves have put in place, and the locks of these: what a run left whose Lease was deleted
+    by hand. The garbage collector takes ConfigMaps along, unless it was told to orphan them.
     """
     found: Dict[Tuple[str, str], Object] = {}
-    for way in (BLOCK, POLICY):
+    for way in (STATIC, BLOCK, POLICY):
         for kind in tool_kinds(way):
-            for policy in _listed(api, kind):
+            for policy in _listed(api, kind, namespace if kind.namespaced else None):
                 where, _slash, lease = (annotation(policy, LOCKED_BY) or "").partition("/")
                 if lease and namespace in (None, "", where):
                     found.setdefault((where, lease), policy)
     return list(found.items())
 
 
-def _listed(api: Api, kind: Kind) -> List[Object]:
+def _listed(api: Api, kind: Kind, namespace: Optional[str]) -> List[Object]:
     try:
-        return api.list(kind, label_selector=MOVE + "=true")[0]
+        return api.list(kind, namespace, label_selector=MOVE + "=true")[0]
     except (Forbidden, NotFound):
         return []  # whoever may not see them has not made any

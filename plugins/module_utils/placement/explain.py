@@ -11,17 +11,20 @@ Note that this module util is PRIVATE to the collection: it can have breaking ch
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..api import Api, Object
 from ..errors import PlacementError
 from ..moves.order import Settings
 from ..moves.strategies import STRATEGIES
+from ..neighbours import neighbours
 from ..preflight import judge as rejections_of
-from ..preflight import volumes_of
-from ..resources import meta
+from ..preflight import not_judged, volumes_of
+from ..resources import meta, uid
 from ..rules.fit import NOT_REPEATED, RULES, View
+from ..rules.pod_affinity import PodAffinity
 from ..rules.rejection import CODES, Rejection
+from ..rules.spread import Spread
 from .nodes import Usages
 from .pods import judge
 
@@ -30,14 +33,22 @@ NODE_READY = CODES["NodeNotReady"].rule
 
 
 def explain(
-    api: Api, pod: Object, nodes: Sequence[Object], usages: Usages, settings: Settings
+    api: Api,
+    pod: Object,
+    nodes: Sequence[Object],
+    usages: Usages,
+    settings: Settings,
+    warnings: List[str],
 ) -> Iterator[Dict[str, Any]]:
-    """The ``explain`` items of a result, one for each node."""
+    """The ``explain`` items of a result, one for each node; ``warnings`` get more."""
     body, what = _to_be_placed(api, pod, settings)
     volumes = volumes_of(api, body)
+    spread, affinity, missing = _judges(api, pod, body, nodes, usages.guards)
+    warnings += not_judged(body) if missing else []
     for node in nodes:
         # The pod that is there now makes room for the one that is judged.
-        view = View(node=node, usage=usages.of(node).without(pod), volumes=volumes)
+        usage = usages.of(node).without(pod)
+        view = View(node=node, usage=usage, volumes=volumes, spread=spread, affinity=affinity)
         found = rejections_of(body, view)
         yield {
             "namespace": meta(pod)["namespace"],
@@ -46,8 +57,25 @@ def explain(
             "node": meta(node)["name"],
             "here": pod["spec"].get("nodeName") == meta(node)["name"],
             "fits": not found,
-            "rules": list(_rules(found)),
+            "rules": list(_rules(found, missing)),
         }
+
+
+def _judges(
+    api: Api,
+    pod: Object,
+    body: Object,
+    nodes: Sequence[Object],
+    guards: Sequence[Mapping[str, Any]],
+) -> Tuple[Optional[Spread], Optional[PodAffinity], FrozenSet[str]]:
+    """Those that judge by other pods, and the rules for which this user may not see enough."""
+    by_name = {str(meta(node)["name"]): node for node in nodes}
+    cluster = neighbours(api, body, guards, by_name)
+    if cluster is None:
+        return None, None, frozenset({"PodTopologySpread", "InterPodAffinity"})
+    gone = frozenset({uid(pod)})
+    spread = Spread(body, cluster, without=gone)
+    return spread, PodAffinity(body, cluster, without=gone), frozenset()
 
 
 def _to_be_placed(api: Api, pod: Object, settings: Settings) -> Tuple[Object, str]:
@@ -62,15 +90,16 @@ def _to_be_placed(api: Api, pod: Object, settings: Settings) -> Tuple[Object, st
     return dict(pod, spec=dict(pod["spec"], nodeName="")), "pod"
 
 
-def _rules(found: Sequence[Rejection]) -> Iterator[Dict[str, Any]]:
-    for rule in (NODE_READY, *(name for name, *_rest in RULES)):
+def _rules(found: Sequence[Rejection], missing: FrozenSet[str]) -> Iterator[Dict[str, Any]]:
+    judged = [name for name, *_rest in RULES if name not in missing]
+    for rule in (NODE_READY, *judged):
         mine = [r for r in found if CODES[r.code].rule == rule]
         yield {
             "rule": rule,
             "verdict": REJECTED if mine else PASSED,
             "rejections": [_told(r) for r in mine],
         }
-    for rule in NOT_REPEATED:
+    for rule in (*sorted(missing), *NOT_REPEATED):
         nothing: List[Dict[str, str]] = []
         yield {"rule": rule, "verdict": NOT_JUDGED, "rejections": nothing}
 

@@ -8,9 +8,10 @@ Note that this module util is PRIVATE to the collection: it can have breaking ch
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ..api import Api, Object
+from ..neighbours import keeps_others_away
 from ..preflight import NOT_TERMINAL
 from ..resources import POD, label, meta
 from ..rules.fit import View, node_free
@@ -28,12 +29,15 @@ class Usages:
     def __init__(self) -> None:
         self.complete = False
         self._nodes: Dict[str, NodeUsage] = {}
+        self.guards: List[Mapping[str, Any]] = []  # pods that others must be apart from
 
     def add(self, pod: Mapping[str, Any]) -> None:
         """Count a pod, if it has a node."""
         name = str((pod.get("spec") or {}).get("nodeName") or "")
         if name:
             self._nodes.setdefault(name, NodeUsage()).add(pod)
+            if keeps_others_away(pod):
+                self.guards.append(pod)
 
     def of(self, node: Object) -> NodeUsage:
         """What is held on that node."""

@@ -20,13 +20,14 @@ from ..clock import Clock
 from ..errors import PlacementError
 from ..moves.order import Settings
 from ..moves.request import settings_from
-from ..preflight import find_node, not_judged
+from ..preflight import find_node
 from ..resources import (
     CRON_JOB,
     DAEMON_SET,
     DEPLOYMENT,
     EVENT,
     JOB,
+    NAMESPACE,
     NETWORK_POLICY,
     NODE,
     PDB,
@@ -54,7 +55,7 @@ API_CALLS = (
     *(
         ("list", kind.group, kind.plural)
         for kind in (
-            *(POD, NODE, EVENT, SERVICE, PVC, PV, PDB, NETWORK_POLICY),
+            *(POD, NODE, EVENT, SERVICE, PVC, PV, PDB, NETWORK_POLICY, NAMESPACE),
             *(REPLICA_SET, REPLICATION_CONTROLLER, DEPLOYMENT, STATEFUL_SET, DAEMON_SET),
             *(JOB, CRON_JOB),
         )
@@ -147,9 +148,9 @@ class Survey:
 
     def explain(self, pod: Object, names: Optional[Sequence[str]]) -> List[Item]:
         """The verdicts about a pod on these nodes, or on all."""
-        self.warnings += not_judged(pod)
         nodes = self._counted(names)
-        return list(explain(self.once, pod, nodes, self.usages, self.settings))
+        found = explain(self.once, pod, nodes, self.usages, self.settings, self.warnings)
+        return list(found)
 
     def _counted(self, names: Optional[Sequence[str]]) -> List[Object]:
         self.usages.read(self.api, names)

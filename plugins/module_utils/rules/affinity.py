@@ -14,6 +14,9 @@ from .model import Field, Object, labels_of, name_of, node_field, pod_field
 from .rejection import Rejection, reject
 from .selectors import matches_node_selector, node_names_of_term
 
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+
 
 def node_name_mismatch(pod: Object, node: Object) -> Rejection | None:
     """NodeName: a pod whose spec names its node fits that one alone."""
@@ -27,7 +30,7 @@ def node_name_mismatch(pod: Object, node: Object) -> Rejection | None:
 def node_affinity_mismatch(pod: Object, node: Object) -> Rejection | None:
     """NodeAffinity: nodeSelector and requiredDuringSchedulingIgnoredDuringExecution, ANDed."""
     spec, field = pod_field(pod)["spec"], node_field(node)
-    required = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    required = spec["affinity"]["nodeAffinity"][_REQUIRED]
     labels, name = labels_of(field), name_of(field)
     return (
         _names_mismatch(required, name)
@@ -36,11 +39,36 @@ def node_affinity_mismatch(pod: Object, node: Object) -> Rejection | None:
     )
 
 
+def named_nodes(pod: Object) -> frozenset[str] | None:
+    """The nodes that the required affinity names, where each of its terms names some; else None."""
+    return _named_nodes(pod_field(pod)["spec"]["affinity"]["nodeAffinity"][_REQUIRED])
+
+
+def labels_read(pod: Object) -> tuple[frozenset[str], bool]:
+    """The node labels that selector, required and preferred affinity ask for; whether they ask for
+    the name of the node too."""
+    spec = pod_field(pod)["spec"]
+    affinity = spec["affinity"]["nodeAffinity"]
+    terms = [
+        *affinity[_REQUIRED]["nodeSelectorTerms"].elements(),
+        *(term["preference"] for term in affinity[_PREFERRED].elements()),
+    ]
+    keys = {e["key"].text() for term in terms for e in term["matchExpressions"].elements()}
+    asks_name = any(True for term in terms for dummy in term["matchFields"].elements())
+    return frozenset(keys | set(spec["nodeSelector"].text_map())), asks_name
+
+
+def _named_nodes(required: Field) -> frozenset[str] | None:
+    by_term = [node_names_of_term(term) for term in required["nodeSelectorTerms"].elements()]
+    if not by_term or None in by_term:
+        return None
+    return frozenset().union(*[names for names in by_term if names is not None])
+
+
 def _names_mismatch(required: Field, name: str) -> Rejection | None:
     """Judges only an affinity whose every term names nodes; others are left to the terms."""
-    by_term = [node_names_of_term(term) for term in required["nodeSelectorTerms"].elements()]
-    named = frozenset().union(*[names for names in by_term if names is not None])
-    if not by_term or None in by_term or name in named:
+    named = _named_nodes(required)
+    if named is None or name in named:
         return None
     if not named:
         return reject("NodeAffinityConflict", "no node has all the names the affinity asks for")

@@ -4,8 +4,8 @@
 """Does this pod fit this node, and if not, why: one ordered table of rules answers.
 
 The rules are named after the plugins of kube-scheduler whose filters they repeat, in the order in
-which those run. Those of NOT_REPEATED are not repeated, because they need a view of the whole
-cluster.
+which those run. Those of NOT_REPEATED are not repeated here: they need more of the cluster than a
+View has. Those that judge a pod by others need a judge that has counted these (see cluster.py).
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from typing import Callable
 from . import resources
 from .affinity import node_affinity_mismatch, node_name_mismatch
 from .model import Object
+from .pod_affinity import PodAffinity
 from .ports import port_conflict
 from .rejection import Rejection
 from .requests import nonzero_requests
+from .scores import Demand, least_allocated
+from .spread import Spread
 from .taints import unschedulable, untolerated_taint
 from .usage import NodeUsage
 from .volumes import Volumes, volume_conflicts, zone_conflicts
-
-MAX_SCORE = 100
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,17 @@ class View:
 
     `pods_on_node` may hold terminal pods and the pod itself; neither counts. `usage` may be given
     in its place by a caller that keeps count over many decisions. `volumes` maps the name of each
-    claim to the claim and its volume, None where there is no such claim.
+    claim to the claim and its volume, None where there is no such claim. `spread` and `affinity`
+    are the judges of this pod, or of its class, over the whole cluster; without them their rules
+    have nothing to say.
     """
 
     node: Object
     pods_on_node: Sequence[Object] = ()
     volumes: Volumes = field(default_factory=dict)
     usage: NodeUsage | None = None
+    spread: Spread | None = None
+    affinity: PodAffinity | None = None
 
     def usage_without(self, pod: Object) -> NodeUsage:
         usage = NodeUsage(self.pods_on_node) if self.usage is None else self.usage
@@ -51,6 +56,10 @@ Rule = Callable[[Object, View], "list[Rejection]"]
 
 def _one(rejection: Rejection | None) -> list[Rejection]:
     return [] if rejection is None else [rejection]
+
+
+def _of_judge(judge: Spread | PodAffinity | None, node: Object) -> list[Rejection]:
+    return [] if judge is None else _one(judge.verdict(node))
 
 
 RULES: tuple[tuple[str, Rule], ...] = (
@@ -68,13 +77,13 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ),
     ("VolumeBinding", lambda pod, view: volume_conflicts(pod, view.node, view.volumes)),
     ("VolumeZone", lambda pod, view: zone_conflicts(pod, view.node, view.volumes)),
+    ("PodTopologySpread", lambda _pod, view: _of_judge(view.spread, view.node)),
+    ("InterPodAffinity", lambda _pod, view: _of_judge(view.affinity, view.node)),
 )
 
 NOT_REPEATED = (
     "NodeVolumeLimits",
     "VolumeRestrictions",
-    "PodTopologySpread",
-    "InterPodAffinity",
     "DynamicResources",
     "NodeDeclaredFeatures",
 )
@@ -119,15 +128,9 @@ def least_allocated_score(pod: Object, view: View) -> float:
     """
     usage = view.usage_without(pod)
     offered = resources.allocatable(view.node)
-    cpu, memory = nonzero_requests(pod)
-    demands = {"cpu": usage.nonzero_cpu + cpu, "memory": usage.nonzero_memory + memory}
-    scores = [
-        _least_requested(demand, offered[name])
-        for name, demand in demands.items()
-        if offered.get(name, 0) != 0
+    before = {"cpu": usage.nonzero_cpu, "memory": usage.nonzero_memory}
+    wanted = dict(zip(before, nonzero_requests(pod)))
+    demands = [
+        Demand(before[name] + wanted[name], before[name], offered.get(name, 0)) for name in before
     ]
-    return float(sum(scores) // len(scores)) if scores else 0.0
-
-
-def _least_requested(requested: int, capacity: int) -> int:
-    return 0 if requested > capacity else (capacity - requested) * MAX_SCORE // capacity
+    return float(least_allocated(demands))

@@ -140,6 +140,53 @@ CODES: Mapping[str, Code] = {
     "VolumeZoneConflict": Code(
         "VolumeZone", "node(s) had no available volume zone", "volumezone/volume_zone.go: Filter"
     ),
+    "TooManyVolumes": Code(
+        "NodeVolumeLimits",
+        "node(s) exceed max volume count",
+        "nodevolumelimits/csi.go: Filter",
+        resolvable=True,
+    ),
+    "ClaimInUse": Code(
+        "VolumeRestrictions",
+        "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already"
+        " in-use by another pod",
+        "volumerestrictions/volume_restrictions.go: Filter",
+        resolvable=True,
+    ),
+    "DiskConflict": Code(
+        "VolumeRestrictions",
+        "node(s) had no available disk",
+        "volumerestrictions/volume_restrictions.go: Filter",
+        resolvable=True,
+    ),
+    "SpreadViolated": Code(
+        "PodTopologySpread",
+        "node(s) didn't match pod topology spread constraints",
+        "podtopologyspread/filtering.go: Filter",
+        resolvable=True,
+    ),
+    "SpreadLabelMissing": Code(
+        "PodTopologySpread",
+        "node(s) didn't match pod topology spread constraints (missing required label)",
+        "podtopologyspread/filtering.go: Filter",
+    ),
+    "PodAffinityMismatch": Code(
+        "InterPodAffinity",
+        "node(s) didn't match pod affinity rules",
+        "interpodaffinity/filtering.go: satisfyPodAffinity",
+    ),
+    "PodAntiAffinityMismatch": Code(
+        "InterPodAffinity",
+        "node(s) didn't match pod anti-affinity rules",
+        "interpodaffinity/filtering.go: satisfyPodAntiAffinity",
+        resolvable=True,
+    ),
+    "ExistingPodAntiAffinity": Code(
+        "InterPodAffinity",
+        "node(s) didn't satisfy existing pods anti-affinity rules",
+        "interpodaffinity/filtering.go: satisfyExistingPodsAntiAffinity",
+        resolvable=True,
+    ),
     # No filter of kube-scheduler: it sees the taint that the node controller sets a moment later.
     "NodeNotReady": Code("NodeReady", "node(s) were not ready", "none: the preflight's own"),
 }

@@ -12,10 +12,11 @@ device behind a DeviceClass (dynamic resource allocation) is for another plugin 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Callable
 
 from .model import Object, node_field
 from .quantity import format_units
-from .rejection import Rejection, reject
+from .rejection import CODES, Rejection, reject
 from .requests import pod_requests, resource_list, to_units
 from .usage import NodeUsage
 
@@ -39,7 +40,14 @@ def free(node: Object, usage: NodeUsage) -> dict[str, int]:
     return left
 
 
-def insufficient_resources(pod: Object, node: Object, usage: NodeUsage) -> list[Rejection]:
+def insufficient_resources(
+    pod: Object,
+    node: Object,
+    usage: NodeUsage,
+    *,
+    ignores: Callable[[str], bool] = lambda dummy: False,
+) -> list[Rejection]:
+    """All that is too little; `ignores` names resources that somebody else looks after."""
     offered = allocatable(node)
     rejections = []
     if usage.pod_count + 1 > offered.get("pods", 0):
@@ -48,7 +56,7 @@ def insufficient_resources(pod: Object, node: Object, usage: NodeUsage) -> list[
     requests = pod_requests(pod)
     for name in sorted(requests, key=_order):
         units = requests[name]
-        if name == "pods" or units <= 0:
+        if name == "pods" or units <= 0 or ignores(name):
             continue
         if units > offered.get(name, 0) - usage.requested[name]:
             rejections.append(_insufficient(name, units, offered, usage))
@@ -59,12 +67,21 @@ def _insufficient(name: str, units: int, offered: Mapping[str, int], usage: Node
     capacity = offered.get(name, 0)
     amounts = [format_units(name, n) for n in (units, capacity - usage.requested[name], capacity)]
     return reject(
-        _CODES.get(name, "InsufficientResource"),
+        insufficient_code(name),
         f"requests {amounts[0]} {name}, {amounts[1]} free of {amounts[2]} allocatable",
         # No number of evictions makes a node greater than it is.
         resolvable=units <= capacity,
         resource=name,
     )
+
+
+def insufficient_code(name: str) -> str:
+    return _CODES.get(name, "InsufficientResource")
+
+
+def insufficient_text(name: str) -> str:
+    """What a pod is told of whom this resource is too little."""
+    return CODES[insufficient_code(name)].text.format(resource=name)
 
 
 def _order(name: str) -> tuple[int, str]:

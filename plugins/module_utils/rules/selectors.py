@@ -48,11 +48,13 @@ def matches_node_selector(selector: Field, labels: Mapping[str, str], *, name: s
     is how kube-scheduler treats it; the API server refuses such terms in new objects.
     """
     return any(
-        _term_matches(term, labels, name=name) for term in selector["nodeSelectorTerms"].elements()
+        matches_node_selector_term(term, labels, name=name)
+        for term in selector["nodeSelectorTerms"].elements()
     )
 
 
-def _term_matches(term: Field, labels: Mapping[str, str], *, name: str | None) -> bool:
+def matches_node_selector_term(term: Field, labels: Mapping[str, str], *, name: str | None) -> bool:
+    """One term; its expressions and fields are ANDed."""
     expressions = list(term["matchExpressions"].elements())
     fields = list(term["matchFields"].elements())
     if not expressions and not fields:

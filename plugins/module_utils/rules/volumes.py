@@ -46,6 +46,16 @@ def _claims(pod: Field) -> Iterator[tuple[str, bool]]:
             yield f"{name_of(pod)}-{volume['name'].text()}", True
 
 
+def volume_labels_read(volume: Object) -> frozenset[str]:
+    """The node labels that the affinity of a PersistentVolume asks for."""
+    required = Field(volume, "PersistentVolume")["spec"]["nodeAffinity"]["required"]
+    return frozenset(
+        expression["key"].text()
+        for term in required["nodeSelectorTerms"].elements()
+        for expression in term["matchExpressions"].elements()
+    )
+
+
 def volume_conflicts(pod: Object, node: Object, volumes: Volumes) -> list[Rejection]:
     """VolumeBinding: every claim is bound, and its volume can be reached from the node."""
     labels = labels_of(node_field(node))

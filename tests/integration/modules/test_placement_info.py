@@ -216,7 +216,8 @@ def test_a_pod_and_a_node_explained_rule_by_rule(cluster: Cluster, yard: Yard) -
     assert verdicts(cordoned)["NodeUnschedulable"] == ["rejected", "NodeUnschedulable"]
     assert foreign["fits"]
     assert list(verdicts(here)) == ["NodeReady", *(name for name, _rule in RULES), *NOT_REPEATED]
-    assert verdicts(here)["InterPodAffinity"] == ["not_judged"]
+    assert verdicts(here)["InterPodAffinity"] == ["passed"]
+    assert verdicts(here)["DynamicResources"] == ["not_judged"]
     everywhere = info(cluster, namespace=yard.namespace, gather=[], explain={"pod": "p"})["explain"]
     assert {item["node"]: item for item in everywhere}[yard.nodes[1]] == full
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.integration.accounts import account
 from tests.integration.runner import finish, run_module, start_module
 from tests.integration.scenario import called, performed, refused, warnings_of
 from tests.integration.volumes import CSI, attachment, bound_claim, local, with_claim
+from tests.integration.webhook import evacuating, until_effective
 
 pytestmark = pytest.mark.cluster
 MODULE = "k8s_pod_move"
@@ -130,3 +132,36 @@ def _is_adopted(pod: Object) -> bool:
     """A replacement that is its controller's, and Ready."""
     moved = "podplacement.io/moved-from-uid" in pod["metadata"]["labels"]
     return moved and "ownerReferences" in pod["metadata"] and is_ready(pod)
+
+
+def test_an_operator_that_answers_with_an_evacuation_is_waited_for(
+    cluster: Cluster, kube: Kube, namespace: str, tmp_path: Path
+) -> None:
+    """Also where a budget is asked for show first: nothing is evacuated by that."""
+    bound_claim(kube, namespace, ONCE_POD)
+    old = started(kube, namespace, with_claim())
+    budget = {"minAvailable": 0, "selector": {"matchLabels": {"app": "web"}}}
+    kube.create(
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": {"name": "web"},
+            "spec": budget,
+        },
+        namespace,
+    )
+    name = old["metadata"]["name"]
+
+    def evacuate(_request: Object) -> None:
+        threading.Timer(0.3, kube.delete, ("Pod", name, namespace)).start()
+
+    args = order(cluster, namespace, old)
+    with evacuating(kube, namespace, tmp_path, evacuate):
+        until_effective(kube, old)
+        result = run_module(cluster, MODULE, args)
+    assert not result.get("failed"), result
+    assert (result["moved"][0]["strategy"], result["moved"][0]["to_node"]) == (
+        "replace",
+        args["node"],
+    )
+    assert kube.find("Pod", name, namespace) is None

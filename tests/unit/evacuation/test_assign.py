@@ -11,8 +11,10 @@ import pytest
 
 from ansible_collections.podplacement.core.plugins.module_utils.evacuation import assign as module
 from ansible_collections.podplacement.core.plugins.module_utils.evacuation.assign import (
-    Seeker,
     assign,
+)
+from ansible_collections.podplacement.core.plugins.module_utils.evacuation.seekers import (
+    Seeker,
     seeker,
 )
 from ansible_collections.podplacement.core.plugins.module_utils.evacuation.snapshot import Snapshot
@@ -151,3 +153,70 @@ def test_replicas_with_volumes_of_their_own_are_judged_each_for_itself(targets: 
         labelled["metadata"]["labels"] = {"name": where}
         objects += [labelled, *claim(name, where)]
     assert places(seekers, *objects, targets=targets) == {"db-0": "b", "db-1": "c"}
+
+
+HOST = "kubernetes.io/hostname"
+SELECTED = {"matchLabels": {"app": "web"}}
+EVEN = {"maxSkew": 1, "topologyKey": HOST, "whenUnsatisfiable": "DoNotSchedule"}
+
+
+def host(name: str, **spec: Any) -> Object:
+    """A node with its name as label."""
+    found = node(name, **spec)
+    found["metadata"]["labels"] = {HOST: name}
+    return found
+
+
+def replica(name: str, on: str, **spec: Any) -> Object:
+    """A pod of one controller."""
+    return pod(name, on=on, owner=OWNER, labels={"app": "web"}, **spec)
+
+
+def leave(count: int, *there: str, policy: str = "Ignore", **how: Any) -> dict[str, str]:
+    """So many spread replicas leave node a, others are there already."""
+    rule = {"topologySpreadConstraints": [{**EVEN, "labelSelector": SELECTED} | _taints(policy)]}
+    leaving = [replica(f"web-{n}", "a", **rule) for n in range(count)]
+    others = [replica(f"there-{n}", on) for n, on in enumerate(there)]
+    api = FakeApi(host("a"), host("b"), host("c"), *leaving, *others)
+    seekers = [seeker(p, p) for p in leaving]
+    return assign(Snapshot(api, "a", ("b", "c")), seekers, validate=how.get("validate", "strict"))
+
+
+def _taints(policy: str) -> Object:
+    return {"nodeTaintsPolicy": policy}
+
+
+def test_spread_replicas_leave_as_far_as_their_spread_allows() -> None:
+    """The node that is left stays a domain, with nobody in it."""
+    assert sorted(leave(2).values()) == ["b", "c"]
+    assert len(leave(4)) == 3
+    assert len(leave(4, validate="none")) == 4
+    assert len(leave(4, validate="warn")) == 4
+
+
+def test_a_cordoned_node_is_no_domain_for_who_honors_taints() -> None:
+    assert sorted(leave(4, policy="Honor").values()) == ["b", "b", "c", "c"]
+
+
+def test_one_that_was_given_a_place_counts_there() -> None:
+    """b has one: the first goes to c; the second may go to b then, if the empty a is no domain."""
+    assert list(leave(2, "b").values()) == ["c"]
+    assert set(leave(2, "b", policy="Honor").values()) == {"b", "c"}
+
+
+def test_pods_that_must_be_apart_get_a_node_each() -> None:
+    term = {"labelSelector": SELECTED, "topologyKey": HOST}
+    key = "requiredDuringSchedulingIgnoredDuringExecution"
+    away = {"affinity": {"podAntiAffinity": {key: [term]}}}
+    leaving = [replica(f"web-{n}", "a", **away) for n in range(3)]
+    seekers = [seeker(p, p) for p in leaving]
+    found = places(seekers, host("b"), host("c"), host("d"), *leaving, replica("x", "d", **away))
+    assert sorted(found.values()) == ["b", "c"]
+
+
+def test_who_is_there_may_keep_strangers_away() -> None:
+    term = {"labelSelector": SELECTED, "topologyKey": HOST}
+    key = "requiredDuringSchedulingIgnoredDuringExecution"
+    guard = pod("guard", on="b", affinity={"podAntiAffinity": {key: [term]}})
+    one = seeker(replica("web-0", "a"), replica("web-0", "a"))
+    assert places([one], host("b"), host("c"), guard) == {"web-0": "c"}

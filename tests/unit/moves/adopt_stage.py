@@ -23,6 +23,7 @@ from ansible_collections.podplacement.core.plugins.module_utils.moves.names impo
 from ansible_collections.podplacement.core.plugins.module_utils.moves.scene import (
     Step,
 )
+from ansible_collections.podplacement.core.plugins.module_utils.moves.swap import Swap
 from tests.unit.fake_api import FakeApi
 from tests.unit.moves.objects import (
     Object,
@@ -73,7 +74,7 @@ class Stage:
 
     def __init__(self, folder: Path, *objects: Object, **how: Any) -> None:
         resume = how.pop("resume", False)
-        kind: type[Adopt] = how.pop("kind", Adopt)
+        kind: type[Swap] = how.pop("kind", Adopt)
         moved: Entry = how.pop("moved", entry())
         owner = how.pop("owner", OWNER)
         targets = [] if how.pop("no_target", False) else [node("b")]

@@ -19,9 +19,9 @@ from ansible_collections.podplacement.core.plugins.module_utils.moves.shadow imp
     Shadow,
     holder_for,
 )
-from tests.unit.fake_api import FakeApi
+from tests.unit.moves import adopt_stage
 from tests.unit.moves.adopt_stage import OWNER
-from tests.unit.moves.objects import NS, Object, entry, held_lock, holder, node, pod, settings
+from tests.unit.moves.objects import NS, Object, entry, pod
 
 LABELS = {**OWNER["spec"]["template"]["metadata"]["labels"], MOVED_FROM_UID: "uid-old"}
 
@@ -59,22 +59,11 @@ def new(**more: Any) -> Object:
     return pod(found, on=more.pop("on", "b"), owner=owner, labels=labels, **more)
 
 
-class Stage:
-    """A machine before a world, with its lock held."""
+class Stage(adopt_stage.Stage):
+    """The same, with a machine that is a shadow's."""
 
     def __init__(self, folder: Path, *objects: Object, **how: Any) -> None:
-        resume = how.pop("resume", False)
-        moved: Entry = how.pop("moved", shadow_entry())
-        owner = how.pop("owner", OWNER)
-        owners = [owner] if owner is not None else []
-        self.api = FakeApi(node("b"), *owners, *objects)
-        who = holder(folder)
-        lock = held_lock(self.api, who, moved)
-        options = settings(self.api.clock, who, **how)
-        self.machine = Shadow(self.api, lock, moved, options, owner or OWNER, resume=resume)
-
-    def step(self) -> Step:
-        return self.machine.decide(self.machine.look())
+        super().__init__(folder, *objects, **{"kind": Shadow, "moved": shadow_entry(), **how})
 
     def act(self, verb: str, step: Step | None = None) -> None:
         self.machine.act(verb, self.machine.look(), step or Step(verb))

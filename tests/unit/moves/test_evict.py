@@ -31,7 +31,7 @@ from ansible_collections.podplacement.core.plugins.module_utils.moves.scene impo
     WAIT,
     Step,
 )
-from ansible_collections.podplacement.core.plugins.module_utils.resources import LEASE, PDB, POD
+from ansible_collections.podplacement.core.plugins.module_utils.resources import PDB, POD
 from tests.unit.fake_api import FakeApi
 from tests.unit.moves.objects import (
     NS,
@@ -48,7 +48,6 @@ OWNER = controller()
 JOB = controller("Job")
 UNKNOWN: Object = {**OWNER, "kind": "CloneSet", "apiVersion": "apps.kruise.io/v1alpha1"}
 ENTRY = replace(entry(), strategy="evict", node="", owner_api="apps/v1")
-LATER = "2026-01-01T00:10:00Z"
 STARTING: dict[str, Any] = {"phase": "Pending", "ready": False}
 
 
@@ -60,9 +59,8 @@ def mine(name: str, owner: Object | None = None, **more: Any) -> Object:
 def young(
     name: str = "x", owner: Object | None = None, *, heir_of: str = "", **more: Any
 ) -> Object:
-    """A pod that the owner made after the lock was taken."""
+    """A pod that the owner made after the eviction."""
     found = mine(name, owner, **more)
-    found["metadata"]["creationTimestamp"] = LATER
     if heir_of:
         found["metadata"]["labels"][MOVED_FROM_UID] = heir_of
     return found
@@ -81,9 +79,9 @@ class Stage:
         self.api = FakeApi(*owners, *objects)
         who = holder(folder)
         lock = held_lock(self.api, who, moved)
-        begun = {"metadata": {"creationTimestamp": "2026-01-01T00:05:00Z"}}
-        self.api.change(LEASE, lock.name, NS, begun)
-        lock.lease = self.api.get(LEASE, lock.name, NS)
+        noted: list[str] | None = how.pop("noted", ["other", "third"])
+        if noted is not None:
+            lock.note_company(f"uid-{name}" for name in noted)
         options = settings(self.api.clock, who, **how)
         self.machine = Evict(self.api, lock, moved, options, owner, resume=resume)
         self.machine.asked = asked
@@ -105,6 +103,8 @@ ENDED = {**JOB, "status": {"conditions": [{"type": "Complete", "status": "True"}
 FAILED = {**JOB, "status": {"conditions": [{"type": "Failed", "status": "True"}]}}
 TABLE = [
     case("O serves: evict", "evict", mine("old"), mine("other")),
+    case("O serves, siblings not noted: note them", "note", mine("old"), mine("x")),
+    case("O serves, no siblings, not noted: note it", "note", mine("old"), noted=None),
     case("O serves, in a recovery: done", DONE, mine("old"), resume=True, code="RolledBack"),
     case("O fenced, in a recovery: unmark", "unmark", FENCED, resume=True),
     case("O serves, no time: done", DONE, mine("old"), seconds=0, code="Timeout"),
@@ -142,6 +142,14 @@ TABLE = [
     case("O gone, S is the heir of another: wait", WAIT, young(heir_of="uid-another"), asked=True),
     case("O gone, heir: done", DONE, young(heir_of="uid-old"), asked=True),
     case("O gone, S, in a recovery: finalize", "finalize", young(), resume=True),
+    case(
+        "O gone, never evicted, in a recovery: say so",
+        DONE,
+        young(),
+        noted=None,
+        resume=True,
+        code="PodGone",
+    ),
     case("O gone, its owner too: done", DONE, asked=True, no_owner=True),
     case("O gone, its Job complete: done", DONE, asked=True, owner=ENDED),
     case("O gone, its Job failed: say so", DONE, asked=True, owner=FAILED, code="JobFailed"),
@@ -200,16 +208,19 @@ def successor(stage: Stage) -> str:
 
 
 def test_a_pod_that_was_there_before_is_no_successor_however_young(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, mine("old"), mine("other"), young("young"))
+    stage = Stage(tmp_path, mine("old"), mine("other"), young("young"), noted=None)
     assert successor(stage) == ""
-    stage.act("evict")
+    for verb in ("note", "evict"):
+        assert stage.step().verb == verb
+        stage.act(verb)
     assert successor(stage) == ""
     stage.api.put(young("x"))
     assert successor(stage) == "x"
 
 
-def test_a_recovery_tells_them_by_their_age(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, mine("other"), young("x"), resume=True)
+def test_a_recovery_tells_them_by_what_was_noted(tmp_path: Path) -> None:
+    """Also where a sibling was made in the very second of the lock."""
+    stage = Stage(tmp_path, mine("y"), young("x"), noted=["y"], resume=True)
     assert successor(stage) == "x"
     assert len(stage.machine.look().siblings) == 2
 

@@ -29,7 +29,7 @@ from tests.unit.moves.objects import (
 )
 from tests.unit.moves.world import KilledError, World, leftovers
 
-WRITES = {"replace": 6, "evict": 4}
+WRITES = {"replace": 6, "evict": 5}
 POINTS = [
     pytest.param(s, n, when, idle, id=f"{s}-{when}-{n}-{idle}")
     for s, count in WRITES.items()

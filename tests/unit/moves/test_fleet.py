@@ -295,3 +295,14 @@ def test_the_error_of_a_lock_is_one_of_the_moves(tmp_path: Path) -> None:
     assert isinstance(outcome.error, PlacementError)
     assert outcome.error.code.startswith("RbacDenied")
     assert outcome.state == "failed"
+
+
+def test_a_move_that_ends_in_its_turn_gives_it_back(tmp_path: Path) -> None:
+    """Its old pod was marked, and its replacement could not be handed over: others can."""
+    voyage = Voyage(cluster(*workload("web")), tmp_path)
+    plans = voyage.plans()
+    voyage.api.before("patch", "pods", lambda: None)
+    voyage.api.before("patch", "pods", Forbidden(403, "Forbidden", "no"))
+    outcomes = voyage.run(plans)
+    assert sorted(states(outcomes)) == ["failed", "moved", "moved"]
+    assert voyage.api.lowest == 3

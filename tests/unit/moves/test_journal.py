@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
 from ansible_collections.podplacement.core.plugins.module_utils.errors import PlacementError
 from ansible_collections.podplacement.core.plugins.module_utils.moves.journal import (
+    MOST_BYTES,
     SCHEMA,
+    Entry,
     decode,
     decode_text,
     encode,
@@ -56,14 +59,44 @@ def test_an_older_schema_is_read() -> None:
 
 
 def test_keys_that_this_version_does_not_know_are_ignored() -> None:
-    move = json.loads(encode([entry()]))["moves"][0]
-    assert decode_text(changed(moves=[{**move, "colour": "red"}], note="x"), WHERE) == [entry()]
+    text = changed(columns=["colour"], moves=[["red"]], note="x")
+    assert decode_text(text, WHERE) == [entry()]
 
 
 def test_keys_that_an_older_version_did_not_write_have_defaults() -> None:
-    move = json.loads(encode([entry("recreate")]))["moves"][0]
+    move = asdict(entry("recreate"))
     old = {k: v for k, v in move.items() if k not in ("restoring", "scheduler", "cost")}
-    assert decode_text(changed(moves=[old]), WHERE) == [entry("recreate")]
+    text = json.dumps({"schema": 2, "moves": [old]})
+    assert decode_text(text, WHERE) == [entry("recreate")]
+
+
+def many(count: int) -> list[Entry]:
+    """Moves of one workload, with names as long as they can be in practice."""
+    return [
+        replace(
+            entry(deployment="d" * 63, revision="1234"),
+            id=f"{number:010}",
+            pod="p" * 58 + f"{number:05}",
+            pod_uid=f"{number:036}",
+            node="n" * 40 + f"{number:05}",
+        )
+        for number in range(count)
+    ]
+
+
+def test_a_thousand_moves_of_one_workload_fit_into_a_lease() -> None:
+    entries = many(1000)
+    text = encode(entries)
+    assert len(text) <= MOST_BYTES
+    assert decode_text(text, WHERE) == entries
+
+
+def test_what_no_lease_would_hold_is_refused_with_what_to_do() -> None:
+    with pytest.raises(PlacementError) as caught:
+        encode(many(5000))
+    assert caught.value.code == "JournalTooLong"
+    assert caught.value.object == "ReplicaSet web-5d4f"
+    assert "in parts" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -79,6 +112,8 @@ def test_keys_that_an_older_version_did_not_write_have_defaults() -> None:
         '{"schema": 1, "moves": "all"}',
         '{"schema": 1, "moves": [7]}',
         '{"schema": 1, "moves": [{"id": "only"}]}',
+        '{"schema": 3, "columns": ["id"], "moves": [["only"]]}',
+        '{"schema": 3, "columns": 7, "moves": [["only"]]}',
     ],
 )
 def test_garbage_is_an_error_that_says_where(text: str) -> None:

@@ -36,7 +36,7 @@ from ansible_collections.podplacement.core.plugins.module_utils.moves.scene impo
 )
 from ansible_collections.podplacement.core.plugins.module_utils.resources import POD
 from tests.unit.moves.adopt_stage import OWNER, Stage, case, new, old, other
-from tests.unit.moves.objects import NS, Object, controller, entry, pod, reference
+from tests.unit.moves.objects import NS, Object, budget, controller, entry, pod, reference
 
 ENTRY = replace(entry(), strategy="replace", way=ONE_NODE)
 ENTRY_POD = replace(ENTRY, way=ONE_POD)
@@ -245,6 +245,7 @@ def test_nobody_waits_for_ever_for_an_adoption(tmp_path: Path) -> None:
     with pytest.raises(PlacementError) as caught:
         stage.step()
     assert caught.value.code == "ControllerNotResponding"
+    assert "does not adopt the replacement" in caught.value.message
 
 
 def test_a_sibling_of_another_controller_is_no_sibling(tmp_path: Path) -> None:
@@ -354,3 +355,40 @@ def test_one_pod_of_a_workload_goes_at_a_time(tmp_path: Path) -> None:
     assert stage.machine.lock.turn == ENTRY.id
     stage.machine.act("finalize", stage.machine.look(), Step("finalize"))
     assert stage.machine.lock.turn == ""
+
+
+EVACUATED = TooManyRequests(429, "TooManyRequests", "Eviction triggered evacuation")
+
+
+def test_an_operator_that_moves_the_pod_itself_is_waited_for(tmp_path: Path) -> None:
+    """What it answers to a dry run sets nothing going; what it answers to the eviction does."""
+    stage = placed(tmp_path)
+    stage.api.put(budget())
+    bound = {"spec": {"nodeName": "b"}, "status": {"phase": "Pending"}}
+    stage.api.change(POD, replacement(stage)["metadata"]["name"], NS, bound)
+    for _time in range(2):
+        stage.api.before("create", "pods/eviction", EVACUATED)
+    assert stage.step().verb == "evict"
+    waiting = evict(stage)
+    assert waiting is not None
+    assert (waiting.verb, waiting.code) == (WAIT, "EvacuationTriggered")
+    assert stage.step() == waiting, "in progress: not asked for again"
+    stage.api.clock.sleep(301)
+    assert (stage.step().verb, stage.step().code) == ("roll_back", "EvacuationTriggered")
+    stage.api.remove(POD, "old", NS)
+    assert stage.step().verb == "hand_over"
+
+
+def test_an_operator_that_takes_its_time_leaves_no_second_user_of_the_volume(
+    tmp_path: Path,
+) -> None:
+    stage = Stage(tmp_path, old(), other(), new(), kind=Replace, moved=ENTRY)
+    stage.api.before("create", "pods/eviction", EVACUATED)
+    evict(stage)
+    assert stage.step().verb == "stand_down"
+    stage.machine.act("stand_down", stage.machine.look(), Step("stand_down"))
+    assert (stage.step().verb, stage.step().code) == (WAIT, "EvacuationTriggered")
+    stage.api.remove(POD, "old", NS)
+    step = stage.step()
+    assert (step.verb, step.code) == (DONE, "PodGone")
+    assert "operator" in step.why

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from ansible_collections.podplacement.core.plugins.module_utils.moves.scene import (
-    DONE,
     WAIT,
     Step,
 )
@@ -19,24 +18,15 @@ from ansible_collections.podplacement.core.plugins.module_utils.moves.swap impor
     ADOPTION_SECONDS,
     LEAVING_SECONDS,
 )
-from tests.unit.moves.adopt_stage import OWNER, case, changed, old, other
-from tests.unit.moves.objects import Object, controller
+from tests.unit.moves.adopt_stage import case, old, other
+from tests.unit.moves.objects import Object
 from tests.unit.moves.shadow_stage import Stage, new, temporary
+from tests.unit.moves.swap_rows import assert_decides, shared
 
 FAILED: dict[str, Any] = {"phase": "Failed", "ready": False}
 QUOTA = 'pods "web-" is forbidden: exceeded quota: pods'
 TABLE = [
-    case("no S, no R, O serves: create S", "create", old(), other()),
-    case(
-        "no S, no R, O serves, in a recovery: nothing is begun",
-        DONE,
-        old(),
-        other(),
-        resume=True,
-        code="RolledBack",
-    ),
-    case("no S, no R, O gone, heir owned: done, moved", DONE, new(finished=True), other()),
-    case("no S, no R, O gone, no heir: done, gone", DONE, other(), code="PodGone"),
+    *shared(new, "loose", temporary()),
     case(
         "S without a pod, refused: roll back",
         "roll_back",
@@ -74,24 +64,6 @@ TABLE = [
         code="OwnerGone",
     ),
     case("S goes, without a pod: wait", WAIT, temporary(going=True), old(), other()),
-    case(
-        "R held by S, owner gone: roll back",
-        "roll_back",
-        temporary(),
-        new(),
-        old(),
-        owner=None,
-        code="OwnerGone",
-    ),
-    case(
-        "R held by S, another owner of that name: roll back",
-        "roll_back",
-        temporary(),
-        new(),
-        old(),
-        owner=changed(OWNER, uid="uid-another"),
-        code="OwnerGone",
-    ),
     case("R held by S, failed: halt", "halt", temporary(), new(**FAILED), old(), other()),
     case(
         "R held by S, failed, and another one came: halt",
@@ -112,83 +84,12 @@ TABLE = [
         code="KubeletRefused: Failed",
     ),
     case(
-        "R held by S, on another node: try again",
-        "retry",
-        temporary(),
-        new(on="z"),
-        old(),
-        other(),
-    ),
-    case(
-        "R held by S, not Ready: wait",
-        WAIT,
-        temporary(),
-        new(ready=False),
-        old(),
-        other(),
-        code="NotReady",
-    ),
-    case(
-        "R held by S, not Ready at the deadline: roll back",
-        "roll_back",
-        temporary(),
-        new(ready=False),
-        old(),
-        other(),
-        seconds=0,
-        code="NotReady",
-    ),
-    case("R held by S, O gone, owner short: hand over", "hand_over", temporary(), new(), other()),
-    case(
-        "R held by S, O gone, owner complete: roll back",
-        "roll_back",
-        temporary(),
-        new(),
-        other(),
-        other(name="third"),
-        code="PodGone",
-    ),
-    case(
-        "R held by S, Ready, a sibling not Ready: wait",
-        WAIT,
-        temporary(),
-        new(),
-        old(),
-        other(ready=False),
-        code="WorkloadNotReady",
-    ),
-    case(
-        "R held by S, Ready, gates open, O unmarked: mark O",
-        "mark",
-        temporary(),
-        new(),
-        old(),
-        other(),
-    ),
-    case(
-        "R held by S, Ready, gates open, O marked: hand over",
-        "hand_over",
-        temporary(),
-        new(),
-        old(marked=True),
-        other(),
-    ),
-    case(
         "R held by S that goes: wait for adoption",
         WAIT,
         temporary(going=True),
         new(),
         old(marked=True),
         other(),
-    ),
-    case("R loose: wait for adoption", WAIT, new(loose=True), old(marked=True), other()),
-    case(
-        "R loose, owner gone: roll back",
-        "roll_back",
-        new(loose=True),
-        old(marked=True),
-        owner=None,
-        code="OwnerGone",
     ),
     case("R loose, failed: try again", "retry", new(loose=True, **FAILED), old(), other()),
     case("R of an S that is gone: wait for the garbage collector", WAIT, new(), old(), other()),
@@ -207,22 +108,6 @@ TABLE = [
         new(name="more"),
         other(),
     ),
-    case(
-        "R adopted, O alive, one pod too many: wait for the controller",
-        WAIT,
-        new(adopted=True),
-        old(marked=True),
-        other(),
-    ),
-    case(
-        "R adopted, O alive, none too many: O was spared",
-        "spare",
-        new(adopted=True),
-        old(marked=True),
-        other(),
-        owner=controller(replicas=3),
-    ),
-    case("R adopted, O gone: finalize", "finalize", new(adopted=True), other()),
     case(
         "R adopted, and a failed one is loose: finalize",
         "finalize",
@@ -244,11 +129,7 @@ TABLE = [
 def test_what_is_seen_is_what_is_done(
     objects: tuple[Object, ...], how: dict[str, Any], verb: str, code: str, tmp_path: Path
 ) -> None:
-    stage = Stage(tmp_path, *objects, **how)
-    step = stage.step()
-    assert (step.verb, step.code) == (verb, code), step.why
-    assert step.why or step.verb not in (WAIT, "roll_back")
-    assert len(stage.api.writes()) == 1, "deciding writes nothing"
+    assert_decides(Stage(tmp_path, *objects, **how), verb, code)
 
 
 @pytest.mark.parametrize(

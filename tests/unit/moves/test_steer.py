@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 
 from ansible_collections.podplacement.core.plugins.module_utils.errors import (
+    AlreadyExists,
     Forbidden,
     TooManyRequests,
 )
 from ansible_collections.podplacement.core.plugins.module_utils.moves.names import EPOCH, MOVE_ID
 from ansible_collections.podplacement.core.plugins.module_utils.moves.scene import DONE, WAIT
-from ansible_collections.podplacement.core.plugins.module_utils.moves.steer import FINALIZER
+from ansible_collections.podplacement.core.plugins.module_utils.moves.steer import (
+    FINALIZER,
+    MAX_TRIES,
+)
 from ansible_collections.podplacement.core.plugins.module_utils.moves.steering import HOSTNAME
 from ansible_collections.podplacement.core.plugins.module_utils.resources import (
     CONFIG_MAP,
@@ -26,12 +30,21 @@ from ansible_collections.podplacement.core.plugins.module_utils.resources import
     VALIDATING_POLICY,
     VALIDATING_POLICY_BINDING,
 )
-from tests.unit.moves.objects import NS, node
+from tests.unit.moves.objects import NS, Object, node
 from tests.unit.moves.steer_stage import OLD, Stage, arrived, member, stateful_set
 
 FIRST = member("db-0")
 OTHERS = (FIRST, member("db-2"))
 GOING: dict[str, Any] = {"terminating": True}
+GONE_SOON = {"deletionTimestamp": "now", "deletionGracePeriodSeconds": 0}
+
+
+def outrun(*, held: bool = False, stopped: bool = False, **more: Any) -> Object:
+    """N, made by a controller that was quicker, where its scheduler wanted it."""
+    found = arrived(on="a", **more)
+    found["metadata"] |= {"finalizers": [FINALIZER]} if held else {}
+    found["metadata"] |= {"deletionGracePeriodSeconds": 0} if stopped else {}
+    return found
 
 
 @pytest.mark.parametrize(
@@ -66,6 +79,15 @@ GOING: dict[str, Any] = {"terminating": True}
         ("static", [arrived(phase="Failed")], {}, "give_up", "KubeletRefused: Failed"),
         ("static", [arrived(on="a")], {"tooled": True}, "remove", ""),
         ("static", [arrived(on="a")], {}, DONE, "WrongNode"),
+        ("hold", [outrun(ready=False)], {}, "hold", ""),
+        ("hold", [outrun(held=True, ready=False)], {}, "discard", ""),
+        ("hold", [outrun(held=True)], {}, "release", ""),
+        ("hold", [outrun(ready=False)], {"seconds": 0}, DONE, "WrongNode"),
+        ("hold", [outrun(ready=False)], {"resume": True}, DONE, "WrongNode"),
+        ("hold", [outrun(held=True, **GOING)], {}, WAIT, ""),
+        ("hold", [outrun(held=True, stopped=True, **GOING)], {}, "let_go", ""),
+        ("hold", [outrun(held=True, **GOING)], {"seconds": 0}, "release", ""),
+        ("hold", [outrun(held=True, **GOING)], {"resume": True}, "release", ""),
         ("static", [arrived()], {"tooled": True}, "remove", ""),
         ("block", [arrived("block")], {}, "finalize", ""),
         ("static", [arrived()], {}, DONE, ""),
@@ -161,6 +183,24 @@ def test_a_held_pod_is_let_go_when_its_containers_have_ended(tmp_path: Path) -> 
     assert stage.step().verb == WAIT
     stage.api.change(POD, "db-1", NS, {"metadata": {"deletionGracePeriodSeconds": 0}})
     assert stage.step().verb == "let_go"
+
+
+def test_a_race_that_is_always_lost_is_given_up(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, *OTHERS, member(), way="hold")
+    stage.act("hold")
+    stage.api.change(POD, "db-1", NS, {"metadata": GONE_SOON})
+    races = 0
+    while stage.step().verb == "let_go":
+        races += 1
+        stage.api.before("create", "pods", AlreadyExists(409, "AlreadyExists", "taken"))
+        stage.act("let_go")
+        stage.api.put(outrun(ready=False))
+        if stage.step().verb == "hold":
+            stage.act("hold")
+            stage.api.change(POD, "db-1", NS, {"metadata": GONE_SOON})
+    step = stage.step()
+    assert (races, step.code) == (MAX_TRIES, "WrongNode")
+    assert f"quicker {MAX_TRIES} times" in step.why
 
 
 def test_a_held_pod_of_a_recovery_is_released(tmp_path: Path) -> None:

@@ -27,11 +27,8 @@ from ansible_collections.podplacement.core.plugins.module_utils.moves.steering i
 )
 from ansible_collections.podplacement.core.plugins.module_utils.moves.toolbox import (
     left_policies,
+    tool_kinds,
     tools,
-)
-from ansible_collections.podplacement.core.plugins.module_utils.resources import (
-    VALIDATING_POLICY,
-    VALIDATING_POLICY_BINDING,
 )
 from tests.unit.fake_api import FakeApi
 from tests.unit.moves.objects import NS, Object, held_lock, holder, node, settings
@@ -174,9 +171,12 @@ def test_policies_are_for_one_pod_of_one_namespace(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", [NS, None])
-def test_policies_without_a_lease_are_recovered(tmp_path: Path, where: str | None) -> None:
+@pytest.mark.parametrize("way", ["static", "block", "policy"])
+def test_what_was_put_in_place_is_recovered_without_a_lease(
+    tmp_path: Path, way: str, where: str | None
+) -> None:
     found = api(revision())
-    move = steered("block")
+    move = steered(way)
     lock = held_lock(found, holder(tmp_path), move)
     for tool in tools(move, lock, "host-b", "2026-01-01T00:00:00Z"):
         found.put(tool[1])
@@ -185,7 +185,7 @@ def test_policies_without_a_lease_are_recovered(tmp_path: Path, where: str | Non
     assert recover(found, options, "elsewhere") == []
     (item,) = recover(found, options, where)
     assert (item["pod"], item["outcome"]) == ("db-1", "rolled_back")
-    assert found.list(VALIDATING_POLICY)[0] == found.list(VALIDATING_POLICY_BINDING)[0] == []
+    assert [o for kind in tool_kinds(way) for o in found.list(kind)[0]] == []
 
 
 def test_whoever_may_not_see_policies_recovers_without(tmp_path: Path) -> None:

@@ -25,7 +25,12 @@ from ansible_collections.podplacement.core.plugins.module_utils.rules import (
     node_not_ready,
     pod_state,
 )
-from tests.rules.table import Case, load
+from ansible_collections.podplacement.core.plugins.module_utils.rules.cluster import Cluster
+from ansible_collections.podplacement.core.plugins.module_utils.rules.pod_affinity import (
+    PodAffinity,
+)
+from ansible_collections.podplacement.core.plugins.module_utils.rules.spread import Spread
+from tests.rules.table import NODE_NAME, Case, load
 
 TABLE = list(load())
 GARBAGE = st.one_of(
@@ -70,12 +75,13 @@ def test_no_mutation_raises_anything_but_malformed_object(data: st.DataObject) -
     for _dummy in range(data.draw(st.integers(1, 3))):
         spots = [spot for spot in places(theirs) if spot[0] is not theirs]
         container, key = data.draw(st.sampled_from(spots))
-        container[key] = data.draw(GARBAGE)
+        container[key] = copy.deepcopy(data.draw(GARBAGE))  # or the next one may change it
     [pod], [node], neighbours, bound = theirs
     volumes = dict.fromkeys(case.claims, (bound[0], bound[-1])) if bound else {}
     view = View(node=node, pods_on_node=neighbours, volumes=volumes)
     questions: list[Callable[[], object]] = [
         partial(check_fit, pod, view),
+        *[partial(judge_by_others, kind, pod, node, neighbours) for kind in (Spread, PodAffinity)],
         partial(least_allocated_score, pod, view),
         partial(node_free, view),
         partial(node_not_ready, node),
@@ -84,6 +90,17 @@ def test_no_mutation_raises_anything_but_malformed_object(data: st.DataObject) -
     for question in questions:
         with suppress(MalformedObject):
             question()
+
+
+def judge_by_others(
+    judge: type[Spread | PodAffinity], pod: Any, node: Any, neighbours: list[Any]
+) -> None:
+    """The rules for which all pods and nodes are counted."""
+    others = Cluster({NODE_NAME: node}, neighbours, {"default": {"team": "x"}})
+    found = judge(pod, others)
+    for neighbour in neighbours:
+        found.count(neighbour, node, 1)
+    found.verdict(node)
 
 
 def a_case(name: str) -> Case:
