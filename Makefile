@@ -13,6 +13,9 @@ export ANSIBLE_HOME := $(CURDIR)/.ansible/home
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections
 export PYTHONPATH := $(CURDIR):$(CURDIR)/.ansible/collections
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Compiled once, even where the user keeps Python from that: Ansible is started a thousand times.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.ansible/pycache
+unexport PYTHONDONTWRITEBYTECODE
 # Which Kubernetes the embedded cluster runs: `make test KUBERNETES_VERSION=1.34`.
 ifdef KUBERNETES_VERSION
 export KUBERNETES_VERSION
@@ -55,7 +58,7 @@ test-faults: bootstrap ## kill, freeze and race every move before and after each
 	@$(PY) -m pytest -n 4 tests/faults $(ARGS)
 
 test-molecule: bootstrap ## roles and playbooks as scenarios: converge, idempotence, verify
-	@molecule test --report $(or $(ARGS),--all)
+	@$(if $(ARGS),molecule test --report $(ARGS),$(PY) tools/check.py molecule)
 
 test-kind: bootstrap ## scenarios on a real kind cluster (root, containers)
 	@$(PY) tools/check.py kind
@@ -70,10 +73,13 @@ release-check: test ## all of test, and what needs a cluster on each older Kuber
 	@for version in 1.33 1.34 1.35; do \
 		$(MAKE) test-integration test-faults test-molecule KUBERNETES_VERSION=$$version || exit 1; done
 
-pins: bootstrap ## resolve tools/requirements/*.in anew
+pins: bootstrap ## resolve the locked requirements of the tools and of the daemon's image anew
 	@cd tools/requirements && for set in tools importer; do for python in 3.12 3.11; do \
 		uv pip compile --quiet --no-header --upgrade --python-version $$python $$set.in \
 			--output-file $$set-py$${python/./}.txt || exit 1; done; done
+	@cd scheduler && lock="uv pip compile --quiet --no-header --no-annotate --upgrade --universal --python-version 3.11 --generate-hashes"; \
+		$$lock pyproject.toml --output-file requirements.txt && \
+		grep -o 'hatchling==[0-9.]*' pyproject.toml | $$lock - --output-file requirements-build.txt
 
 clean: ## remove logs and caches of the tools
 	@rm -rf .artifacts .hypothesis .mypy_cache .pytest_cache .ruff_cache tests/output .ansible/sanity

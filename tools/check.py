@@ -5,6 +5,7 @@
 
 check.py lint       all gates
 check.py test       all gates, unit, integration and fault tests, and the scenarios
+check.py molecule   the scenarios alone
 check.py kind       the scenarios that want a real kubelet, on kind
 check.py docs       render the reference of modules and roles
 check.py table      what each part of the runs since the last CI run took
@@ -31,6 +32,9 @@ COLLECTION = "podplacement.core"
 PLUGINS = "ansible_collections.podplacement.core.plugins"
 TYPED_TESTS = ("cluster", "faults", "tidy", "unit/tools")
 TYPED = ("doc_fragments", "module_utils", "modules")
+# Scenarios for real kubelets; those of KIND_ALONE would say nothing where containers are simulated.
+KIND_ALONE = ("served_moves",)
+KIND = ("pod_bind", "pod_move", "pod_move_strategies", "role_scheduler", *KIND_ALONE)
 KIND_FOLDER = ROOT.parent / "shared" / "kind"
 
 
@@ -87,12 +91,31 @@ def tests() -> list[Part]:
         *early,
         Part("integration", pytest(*workers, "tests/integration"), after=ready),
         Part("faults", pytest(*workers, "tests/faults"), after=("integration",)),
-        Part("molecule", molecule("--all"), after=("faults",)),
+        *scenarios(after=("faults",)),
     ]
 
 
-def molecule(*scenarios: str) -> list[str | Path]:
-    return [BIN / "molecule", "test", "--report", *scenarios]
+def scenarios(*, after: tuple[str, ...] = ()) -> list[Part]:
+    """Two halves side by side: each is one Ansible after the other, on a cluster of its own."""
+    files = (ROOT / "extensions" / "molecule").glob("*/molecule.yml")
+    names = sorted({file.parent.name for file in files} - {"default", *KIND_ALONE})
+    halves: dict[str, list[str]] = {"molecule": [], "molecule-roles": []}
+    for name in names:
+        halves["molecule-roles" if name.startswith("role_") else "molecule"].append(name)
+    return [
+        Part(half, molecule(*chosen), after=after, env=separate(half))
+        for half, chosen in halves.items()
+    ]
+
+
+def molecule(*names: str) -> list[str | Path]:
+    return [BIN / "molecule", "test", "--report", *(f"--scenario-name={name}" for name in names)]
+
+
+def separate(name: str) -> dict[str, str]:
+    """What two runs of Molecule must not share: the cluster, and where they keep their state."""
+    state = ROOT / ".ansible" / name
+    return {"PODPLACEMENT_CLUSTER_NAME": name, "MOLECULE_EPHEMERAL_DIRECTORY": str(state)}
 
 
 def kind() -> list[Part]:
@@ -106,7 +129,7 @@ def kind() -> list[Part]:
     return [
         Part(
             "kind",
-            molecule("-s", "pod_bind", "-s", "pod_move", "-s", "pod_move_strategies"),
+            molecule(*KIND),
             env={"PODPLACEMENT_TEST_CLUSTER": "kind"},
             skip=why,
         )
@@ -150,7 +173,7 @@ def kind_is_optional(chosen: Sequence[Part]) -> bool:
 
 def main() -> int:
     names = sys.argv[1:] or ["lint"]
-    runs = {"lint": gates, "test": tests, "kind": kind, "docs": docs}
+    runs = {"lint": gates, "test": tests, "molecule": scenarios, "kind": kind, "docs": docs}
     if names == ["table"]:
         print(parts.table(parts.recorded()))
         return 0

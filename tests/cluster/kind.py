@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +29,8 @@ from tests.cluster.versions import HERE, REPOSITORY, ClusterError, cache_dir, lo
 TEST_NAMESPACES = "test.podplacement.io/namespace=true"
 FOLDER_IMAGE = "localhost/busybox:1"  # in every node of an image that the folder's scripts made
 PULLED_IMAGE = "docker.io/library/busybox:1.37"
+FOLDER_PYTHON = "localhost/python:3.11"
+PULLED_PYTHON = "docker.io/library/python:3.13-slim"
 
 
 class Kind:
@@ -84,7 +86,7 @@ class Kind:
         return {}
 
     def _delete(self) -> None:
-        _run([_kind(), "delete", "cluster", "--name", self.kind_name], self._environment())
+        _run([kind_command(), "delete", "cluster", "--name", self.kind_name], self._environment())
 
     def _start_by_scripts(self, folder: Path, config: Path) -> None:
         environment = self._environment()
@@ -97,7 +99,7 @@ class Kind:
     def _start(self, config: Path) -> None:
         image = os.environ.get("PODPLACEMENT_KIND_NODE_IMAGE") or load()["kind_node_image"]
         command = [
-            _kind(),
+            kind_command(),
             "create",
             "cluster",
             "--config",
@@ -116,6 +118,8 @@ class Kind:
 
     def _describe(self) -> Cluster:
         kube = Kube(self.kubeconfig)
+        # kind waits for the control plane alone; a worker that comes later would be overlooked.
+        kube.wait_list("Node", joined, timeout=120, what="Ready nodes")
         default = FOLDER_IMAGE if kind_folder() else PULLED_IMAGE
         image = os.environ.get("PODPLACEMENT_TEST_IMAGE") or default
         cluster = Cluster(
@@ -124,7 +128,7 @@ class Kind:
             self.kubeconfig,
             workers(kube),
             image,
-            bin_dir=Path(_kind()).parent,
+            bin_dir=Path(kind_command()).parent,
             kubernetes=server_version(kube),
         )
         cluster.save(self.facts)
@@ -142,13 +146,25 @@ def kind_folder() -> Path | None:
     return beside if (beside / "up.sh").is_file() else None
 
 
+def python_image() -> str:
+    """An image with Python to build on, in the container engine where none can be pulled."""
+    folder = kind_folder()
+    if folder is None:
+        return PULLED_PYTHON
+    environment = os.environ | {"KIND_CACHE": str(kind_cache())}
+    _run([str(folder / "build-python-image.sh")], environment)
+    _run(["docker", "load", "--input", str(kind_cache() / "images" / "python.tar")], environment)
+    return FOLDER_PYTHON
+
+
 def kind_cache() -> Path:
     """Where the folder's scripts keep what they build."""
     chosen = os.environ.get("KIND_CACHE")
     return Path(chosen) if chosen else cache_dir() / "kind"
 
 
-def _kind() -> str:
+def kind_command() -> str:
+    """The program: the folder's, or one that is installed."""
     built = kind_cache() / "bin" / "kind"
     found = str(built) if built.is_file() else shutil.which("kind")
     if not found:
@@ -180,6 +196,12 @@ def answers(kubeconfig: Path) -> bool:
     except (ApiError, urllib3.exceptions.HTTPError, OSError):
         return False
     return True
+
+
+def joined(nodes: Sequence[Object]) -> bool:
+    """None of them has the taint of a node that is not Ready yet."""
+    taints = (taint for node in nodes for taint in node["spec"].get("taints", []))
+    return all(taint["key"] != "node.kubernetes.io/not-ready" for taint in taints)
 
 
 def workers(kube: Kube) -> tuple[str, ...]:
