@@ -31,6 +31,7 @@ PYTHON = BIN / "python"
 COLLECTION = "podplacement.core"
 PLUGINS = "ansible_collections.podplacement.core.plugins"
 TYPED_TESTS = ("cluster", "faults", "tidy", "unit/tools")
+DAEMON = ("src", "examples", "tests")
 TYPED = ("doc_fragments", "module_utils", "modules")
 # Scenarios for real kubelets; those of KIND_ALONE would say nothing where containers are simulated.
 KIND_ALONE = ("served_moves",)
@@ -66,7 +67,7 @@ def gates() -> list[Part]:
         Part("reuse", in_copy("reuse", "reuse", "lint")),
         Part("changelog", [BIN / "antsibull-changelog", "lint"]),
         Part("mypy", [BIN / "mypy", *(f"--package={PLUGINS}.{name}" for name in TYPED)]),
-        Part("mypy-daemon", [BIN / "mypy", "scheduler/src", "scheduler/examples", "scheduler/tests"]),
+        Part("mypy-daemon", [BIN / "mypy", *(f"scheduler/{name}" for name in DAEMON)]),
         Part("mypy-tools", [BIN / "mypy", "tools", *(f"tests/{name}" for name in TYPED_TESTS)]),
         Part("docs-lint", in_copy("docs-lint", *docs, "--validate-collection-refs", "self", ".")),
         Part("ansible-lint", in_copy("ansible-lint", *lint)),

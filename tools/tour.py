@@ -30,6 +30,7 @@ from tests.cluster.cluster import Cluster, clusters_dir
 from tests.cluster.kube import Kube, is_ready
 from tests.cluster.kwok import Kwok
 from tests.cluster.progress import step
+from tests.cluster.role_daemon import RoleDaemon
 from tests.cluster.versions import ClusterError, cache_dir
 from tests.cluster.watcher import Watching, watching
 
@@ -38,8 +39,10 @@ MANIFESTS = ROOT / "tools" / "demo" / "manifests"
 NAMESPACE = "demo"
 NODES = 4
 SECOND = "xyzscheduler"
+OWN = "podplacement-scheduler"  # the collection's daemon, as its role names it
+OWN_NAMESPACE = "podplacement"
 # What must stay available while its pods are moved or replaced: label app -> Ready pods.
-DESIRED = {"web": 3, "cache": 2, "legacy": 2, "queue": 2, "api": 2}
+DESIRED = {"web": 3, "cache": 2, "legacy": 2, "queue": 2, "api": 2, "batch": 4}
 MOVED = ("web", "cache", "legacy", "solo-a")  # one pod of each is sent to another node
 
 
@@ -56,8 +59,10 @@ def up() -> int:
     """Show the tour; 0 when every promise was kept."""
     began = time.monotonic()
     cluster = bring_up()
+    start_daemon(cluster)
     kube = Kube(cluster.kubeconfig)
     before = create_workloads(kube)
+    show_placed(kube)
     show_board("Before", before, cluster.nodes)
     moves = choose_moves(before, cluster.nodes)
     variables = write_variables(moves, cluster.nodes)
@@ -83,6 +88,7 @@ def bring_up() -> Cluster:
     cluster = kwok.start(nodes=NODES)
     if Kube(cluster.kubeconfig).find("Namespace", NAMESPACE):
         print("the demo runs already: begin anew", flush=True)
+        RoleDaemon(state_folder(), OWN).stop()
         kwok.reset()
     pid = SecondScheduler(state_folder(), SECOND).start(cluster)
     print(
@@ -90,6 +96,18 @@ def bring_up() -> Cluster:
         f"and a second kube-scheduler named {SECOND} (process {pid})"
     )
     return cluster
+
+
+def start_daemon(cluster: Cluster) -> None:
+    """The collection's own scheduler: its role makes rights and configuration, and it runs beside
+    the cluster, since pods are only simulated."""
+    heading("A scheduler of our own: playbook podplacement.core.deploy_scheduler")
+    variables = state_folder() / "scheduler.yml"
+    variables.write_text("scheduler_deployment: false\n", encoding="utf-8")
+    run_playbook(cluster, variables, "podplacement.core.deploy_scheduler")
+    daemon = RoleDaemon(state_folder(), OWN)
+    daemon.start(cluster.kubeconfig, OWN_NAMESPACE)
+    print(f"{OWN} runs under the role's service account (process {daemon.pid()})")
 
 
 def create_workloads(kube: Kube) -> list[Object]:
@@ -119,6 +137,30 @@ def create_workloads(kube: Kube) -> list[Object]:
             timeout=90,
             what="all pods Ready",
         )
+
+
+def show_placed(kube: Kube) -> None:
+    """Who placed the pods that ask for the daemon; Broken if it was somebody else."""
+    heading(f"Placed by {OWN}, which writes the time in the same request as the node")
+    # Events are told a moment after the pods are placed.
+    events = kube.wait_list(
+        "Event",
+        lambda told: (
+            len([e for e in told if e.get("reportingComponent") == OWN]) >= DESIRED["batch"]
+        ),
+        NAMESPACE,
+        fields="reason=Scheduled",
+        what=f"events of {OWN}",
+    )
+    by = {e["involvedObject"]["uid"]: e.get("reportingComponent", "") for e in events}
+    rows = []
+    for pod in kube.list("Pod", NAMESPACE, selector="app=batch"):
+        meta = pod["metadata"]
+        at = meta.get("annotations", {}).get("podplacement.io/scheduled-at", "")
+        rows.append([meta["name"], node_of(pod), at, by.get(meta["uid"], "")])
+    print("\n".join(table(sorted(rows), ["pod", "node", "scheduled at", "placed by"])), flush=True)
+    if {(bool(at), who) for _name, _node, at, who in rows} != {(True, OWN)}:
+        raise Broken(f"not every pod of batch was placed by {OWN}")
 
 
 def _title(document: Object) -> str:
@@ -166,9 +208,11 @@ def watchers(cluster: Cluster) -> Iterator[dict[str, Watching]]:
         }
 
 
-def run_playbook(cluster: Cluster, variables: Path) -> int:
-    """Run the tour as a user does, in plain sight; the number of changed tasks."""
-    command = ["ansible-playbook", "podplacement.core.demo", "-e", f"@{variables}"]
+def run_playbook(
+    cluster: Cluster, variables: Path, playbook: str = "podplacement.core.demo"
+) -> int:
+    """Run a playbook as a user does, in plain sight; the number of changed tasks."""
+    command = ["ansible-playbook", playbook, "-e", f"@{variables}"]
     print(f"$ K8S_AUTH_KUBECONFIG={cluster.kubeconfig} \\\n  {' '.join(command)}", flush=True)
     command[0] = str(Path(sys.executable).with_name("ansible-playbook"))
     process = subprocess.Popen(
@@ -308,6 +352,7 @@ def show_end(cluster: Cluster, problems: Sequence[str], seconds: float) -> None:
 def down() -> int:
     """Remove the cluster and everything else that the demo made."""
     SecondScheduler(state_folder(), SECOND).stop()
+    RoleDaemon(state_folder(), OWN).stop()
     Kwok("demo").stop()
     (clusters_dir() / "demo.lock").unlink(missing_ok=True)
     shutil.rmtree(state_folder(), ignore_errors=True)

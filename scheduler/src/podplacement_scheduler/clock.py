@@ -8,14 +8,20 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
+
+_BOOTTIME: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
-    """Two clocks: one that only goes forward, and the one that people read."""
+    """Two kinds of time: what only goes forward, and what people read."""
 
     def monotonic(self) -> float:
         """Seconds; for every deadline and every duration."""
+
+    def boottime(self) -> float:
+        """Seconds that also pass while the machine sleeps; for what others measure as well."""
 
     def wall_ns(self) -> int:
         """Nanoseconds since 1970; only for what people and the API server read."""
@@ -28,6 +34,10 @@ class LoopClock:
         """The loop's own time."""
         return asyncio.get_running_loop().time()
 
+    def boottime(self) -> float:
+        """CLOCK_BOOTTIME where there is one: no change of the wall clock touches it."""
+        return time.clock_gettime(_BOOTTIME)
+
     def wall_ns(self) -> int:
         """The time of the machine."""
         return time.time_ns()
@@ -36,5 +46,10 @@ class LoopClock:
 def rfc3339(wall_ns: int) -> str:
     """`2026-11-22T10:00:00.123456Z`, as the API server writes a MicroTime."""
     seconds, rest = divmod(wall_ns, 10**9)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+    return f"{_to_the_second(seconds)}.{rest // 1000:06d}Z"
+
+
+@lru_cache(maxsize=8)
+def _to_the_second(seconds: int) -> str:
+    """Remembered: thousands of pods are bound in one second."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -10,6 +10,7 @@ YAML or JSON. Durations are texts as upstream writes them: `15s`, `500ms`, `2m`.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -177,11 +178,13 @@ class Configuration(_Section, frozen=True):
     logging: Logging = Logging()
 
 
-def load(path: Path) -> Configuration:
-    """Read and check a file; raises ConfigError."""
+def load(path: Path, *, sha256: str = "") -> Configuration:
+    """Read and check a file, of this content where it is pinned; raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
-        return parse(yaml.safe_load(text))
+        content = path.read_bytes()
+        if sha256 and hashlib.sha256(content).hexdigest() != sha256:
+            raise ConfigError("its content is not the one that is pinned (--config-sha256)")
+        return parse(yaml.safe_load(content))
     except OSError as err:
         raise ConfigError(f"{path} cannot be read: {err.strerror}") from err
     except yaml.YAMLError as err:

@@ -16,9 +16,12 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
+
+from .._rules import NodeUsage
+from .._rules.ports import HostPort
 
 Object = Mapping[str, Any]
 MAX_SCORE = 100
@@ -74,15 +77,46 @@ class CycleState(dict[Hashable, Any]):
     """What plugins tell each other while one pod is placed; keys begin with the plugin's name."""
 
 
+class PodClass(Protocol):
+    """What pods with equal scheduling needs share."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def example(self) -> Object:
+        """A Pod with all that a rule reads."""
+
+    @property
+    def needs(self) -> Hashable:
+        """What classes share that differ in labels alone."""
+
+    @property
+    def claims(self) -> Sequence[str]: ...
+
+    @property
+    def nonzero(self) -> tuple[int, int]:
+        """Millicores and bytes, as scores count them."""
+
+    @property
+    def ports(self) -> Sequence[HostPort]: ...
+
+
 class PodView(Protocol):
     """A pod as plugins see it: never changed, compared by uid."""
 
     uid: str
     namespace: str
     name: str
-    priority: int
     scheduler_name: str
     node_name: str  # "" while unbound
+    gates: tuple[str, ...]
+
+    @property
+    def priority(self) -> int: ...
+
+    @property
+    def pod_class(self) -> PodClass: ...
 
     @property
     def object(self) -> Object:
@@ -117,8 +151,63 @@ class NodeInfo(Protocol):
         """In the same units; `pods` is the number of pods."""
 
     @property
+    def usage(self) -> NodeUsage:
+        """The same as the rules want it, host ports included."""
+
+    @property
     def pods(self) -> Sequence[PodView]:
         """The pods on the node that are not terminal."""
+
+
+class Objects(Protocol):
+    """All objects of one kind."""
+
+    version: int  # grows with each change
+
+    def get(self, name: str, namespace: str = "") -> Object | None: ...
+
+    def values(self) -> Iterator[Object]: ...
+
+
+class Storage(Protocol):
+    """What is known of claims and volumes."""
+
+    @property
+    def volumes(self) -> Objects: ...
+
+    @property
+    def csi_nodes(self) -> Objects: ...
+
+    @property
+    def attachments(self) -> Objects: ...
+
+    @property
+    def classes(self) -> Objects: ...
+
+    @property
+    def version(self) -> int:
+        """Grows with each change of any of them, and of who uses which claim."""
+
+    def of(self, pod: Any) -> Mapping[str, tuple[Object, Object | None] | None]:
+        """Each claim that the pod mounts -> the claim and its volume; None: no such claim."""
+
+    def stamp(self, pod: Any) -> Hashable:
+        """Is another one whenever `of(pod)` is."""
+
+    def users(self, name: str, namespace: str) -> Sequence[PodView]:
+        """The pods on nodes, assumed ones included, that mount the claim."""
+
+
+class AntiAffinity(Protocol):
+    """The pods on nodes that keep others away: required pod anti-affinity.
+
+    `version` grows with each change of them, and of the labels of a node that has one.
+    """
+
+    version: int
+
+    @property
+    def pods(self) -> Collection[PodView]: ...
 
 
 class Handle(Protocol):
@@ -129,6 +218,21 @@ class Handle(Protocol):
         """All nodes that this scheduler may use, now."""
 
     def node(self, name: str) -> NodeInfo | None: ...
+
+    def node_labels(self, name: str) -> Mapping[str, str]:
+        """Those of any node, also of one that this scheduler may not use."""
+
+    @property
+    def node_count(self) -> int: ...
+
+    def nodes_with_image(self, image: str) -> int:
+        """How many nodes say in their status that they have the image, under this very name."""
+
+    @property
+    def storage(self) -> Storage: ...
+
+    @property
+    def anti_affinity(self) -> AntiAffinity: ...
 
     def allow(self, uid: str) -> None:
         """Let a pod go on that waits in Permit."""
@@ -202,7 +306,8 @@ class Plugin:
         """What of a node `filter` and `score` depend on for this pod, besides the pod.
 
         NAME, TAINTS, UNSCHEDULABLE, IMAGES, TOPOLOGY (zone and region labels) or LABEL + key. The
-        empty set: nothing, one answer for all nodes. None: anything, ask for each node.
+        empty set: nothing, one answer for all nodes. None: anything, ask for each node. A plugin
+        with facets and a signature gets one node of each group in `normalize_score`.
         """
         return None
 
@@ -224,6 +329,9 @@ class FitError:
     plugins: set[str] = field(default_factory=set)  # who refused: decides what may help
     whole_pod: str = ""  # PreFilter refused the pod as such
     resolvable: bool = False
+    # For PostFilter: what was said of each node, found out when it is asked for.
+    statuses: Mapping[str, Status] = field(default_factory=dict)
+    state: CycleState = field(default_factory=CycleState)
 
     def message(self) -> str:
         """Upstream's sentence (FitError.Error in pkg/scheduler/framework/types.go)."""

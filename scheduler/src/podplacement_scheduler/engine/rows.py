@@ -1,0 +1,265 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""For each class of pods one row of scores over all nodes, kept up to date where nodes changed.
+
+A `Row` is made once for a class, some ms at 5,000 nodes; after that a decision costs what the
+nodes cost that changed since the class was last decided about. `total` is the score of each node,
+NO_FIT where the pod does not fit.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..framework.interface import CycleState, PodView, Status
+from .plan import Plan, Step
+
+if TYPE_CHECKING:
+    from ..cache.groups import Grouping
+    from ..cache.table import NodeTable, Rows
+
+NO_FIT = -1
+
+
+@dataclass
+class Ways:
+    """How the plugins of a plan are asked for pods of one class: see `plan`."""
+
+    by_group: list[tuple[Step, frozenset[str]]] = field(default_factory=list)
+    by_row: list[Step] = field(default_factory=list)
+    live: list[Step] = field(default_factory=list)
+    score_by_group: list[tuple[Step, frozenset[str]]] = field(default_factory=list)
+    score_by_row: list[Step] = field(default_factory=list)
+    score_live: list[Step] = field(default_factory=list)
+
+
+class Asking(NamedTuple):
+    """Who asks: a pod, what its plugins have told each other, and the nodes."""
+
+    state: CycleState
+    pod: PodView
+    table: NodeTable
+
+
+def ways(
+    plan: Plan,
+    asking: Asking,
+    signatures: tuple[Hashable | None, ...],
+    skipped: frozenset[str],
+) -> Ways:
+    """Sort the plugins of a plan by how they are asked; the Filters of `skipped` ones are not."""
+    pod, found = asking.pod, Ways()
+    judges = zip(plan.judges, signatures, strict=True)
+    signed = {step.name for step, sign in judges if sign is not None}
+    for step in plan.filters:
+        if step.name in skipped:
+            continue
+        if step.name not in signed:
+            found.live.append(step)
+        elif step.filter_rows is not None:
+            found.by_row.append(step)
+        else:
+            facets = step.facets(pod)
+            if facets is None:
+                found.live.append(step)
+            else:
+                found.by_group.append((step, facets))
+    for step in plan.scores:
+        if step.is_off or step.weight == 0:
+            continue
+        # What PreScore tells Score is for one pod, unless the plugin is one of ours.
+        if step.name not in signed or (step.pre_score is not None and not step.built_in):
+            found.score_live.append(step)
+        elif not step.skips_score(asking.state, pod):
+            _sort_score(step, pod, found)
+    return found
+
+
+def _sort_score(step: Step, pod: PodView, found: Ways) -> None:
+    facets = step.facets(pod)
+    if step.score_rows is not None and step.normalize_score is None:
+        found.score_by_row.append(step)
+    elif step.score is not None and facets is not None:
+        found.score_by_group.append((step, facets))
+    else:
+        found.score_live.append(step)
+
+
+class Verdicts:
+    """What the Filter of one plugin says of each group of nodes; asked once a group."""
+
+    def __init__(self, step: Step, grouping: Grouping) -> None:
+        self.step = step
+        self.grouping = grouping
+        self.refusals: dict[int, Status] = {}
+        self._passes: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._known: NDArray[np.bool_] = np.zeros(0, np.bool_)
+
+    def fits(self, asking: Asking, rows: Rows) -> NDArray[np.bool_]:
+        """Which of the rows pass."""
+        groups = self.grouping.of_row[rows]
+        more = len(self.grouping.representatives) - len(self._known)
+        if more:
+            nothing = np.zeros(more, np.bool_)
+            self._known = np.concatenate([self._known, nothing])
+            self._passes = np.concatenate([self._passes, nothing])
+        for group in set(groups[~self._known[groups]].tolist()):
+            node = asking.table.info(self.grouping.representative(group))
+            status = self.step.verdict(asking.state, asking.pod, node)
+            self._known[group] = True
+            self._passes[group] = status.ok
+            if not status.ok:
+                self.refusals[group] = status
+        return self._passes[groups]
+
+
+class GroupScores:
+    """What the Score of one plugin says of each group of nodes; asked once a group.
+
+    NormalizeScore gets one node of each group.
+    """
+
+    def __init__(self, step: Step, grouping: Grouping) -> None:
+        self.step = step
+        self.grouping = grouping
+        self._raw: dict[int, int] = {}
+
+    def of(self, asking: Asking, rows: Rows) -> NDArray[np.int32]:
+        """The weighted scores of the rows, normalised over just these."""
+        step, table = self.step, asking.table
+        groups = self.grouping.of_row[rows]
+        by_name: dict[str, int] = {}
+        group_of: dict[str, int] = {}
+        for group in np.flatnonzero(np.bincount(groups)).tolist():
+            node = table.info(self.grouping.representative(group))
+            if group not in self._raw:
+                self._raw[group] = step.score(asking.state, asking.pod, node)
+            by_name[node.name] = self._raw[group]
+            group_of[node.name] = group
+        scores = np.zeros(len(self.grouping.representatives), np.int32)
+        for name, score in step.normalized(asking.state, asking.pod, by_name).items():
+            scores[group_of[name]] = step.weighted(score)
+        return scores[groups]
+
+
+class Row:
+    """One class of pods against all nodes, or against those `within` a given set."""
+
+    def __init__(self, asked: Ways, asking: Asking, *, within: Rows | None = None) -> None:
+        table = asking.table
+        self.asked = asked
+        # Kept alive, so that the next pod of its kind is of this class and finds this row.
+        self.pod_class = asking.pod.pod_class
+        self.verdicts = {
+            step.name: Verdicts(step, table.grouping(facets)) for step, facets in asked.by_group
+        }
+        self._scores = [
+            GroupScores(step, table.grouping(facets)) for step, facets in asked.score_by_group
+        ]
+        size = len(table.names)
+        self._passes: NDArray[np.bool_] = np.zeros(size, np.bool_)
+        self._static_score: NDArray[np.int32] = np.zeros(size, np.int32)
+        self.total: NDArray[np.int32] = np.full(size, NO_FIT, np.int32)
+        self._version = table.version
+        self._judge(asking, np.flatnonzero(table.usable) if within is None else within)
+
+    def update(self, asking: Asking) -> bool:
+        """Bring the row up to date; False where it must be made anew."""
+        table = asking.table
+        if self._version == table.version:
+            return True
+        changed = table.changed_since(self._version)
+        if changed is None:
+            return False
+        nodes, usages = changed
+        if nodes.size:
+            if not self._is_grouped_by(table):
+                return False
+            self.total[nodes] = NO_FIT
+            self._passes[nodes] = False
+            self._judge(asking, nodes[table.usable[nodes]])
+        elif usages.size:
+            self._refresh(asking, usages[self._passes[usages]])
+        self._version = table.version
+        return True
+
+    def _is_grouped_by(self, table: NodeTable) -> bool:
+        """Whether the groups still have the numbers by which verdicts are remembered."""
+        groupings = [verdicts.grouping for verdicts in self.verdicts.values()]
+        groupings += [scores.grouping for scores in self._scores]
+        return all(table.grouping(grouping.facets) is grouping for grouping in groupings)
+
+    def _judge(self, asking: Asking, rows: Rows) -> None:
+        """Judge the rows by what their nodes are; scores are made comparable over all that pass."""
+        for verdicts in self.verdicts.values():
+            if rows.size:
+                rows = rows[verdicts.fits(asking, rows)]
+        self._passes[rows] = True
+        passing = np.flatnonzero(self._passes)
+        self._static_score[:] = 0
+        for scores in self._scores:
+            if passing.size:
+                self._static_score[passing] += scores.of(asking, passing)
+        self._refresh(asking, passing)
+
+    def parts(self, asking: Asking, rows: Rows) -> Iterator[tuple[Step, NDArray[Any]]]:
+        """What each plugin adds to the totals of the rows, which must be some that fit."""
+        passing = np.flatnonzero(self._passes)
+        for scores in self._scores:
+            everywhere = np.zeros(len(self._passes), np.int32)
+            everywhere[passing] = scores.of(asking, passing)
+            yield scores.step, everywhere[rows]
+        for step in self.asked.score_by_row:
+            yield step, step.weight * step.score_rows(*asking, rows)
+
+    @property
+    def feasible(self) -> int:
+        """How many nodes the pod fits."""
+        return int(np.count_nonzero(self.total != NO_FIT))
+
+    def _refresh(self, asking: Asking, rows: Rows) -> None:
+        """Judge and score the rows by what is on them now."""
+        if not rows.size:
+            return
+        state, pod, table = asking
+        total = self._static_score.take(rows).astype(np.int64)
+        for step in self.asked.score_by_row:
+            scores = step.score_rows(state, pod, table, rows)
+            total += scores if step.weight == 1 else scores * step.weight
+        for step in self.asked.by_row:
+            fits = step.filter_rows(state, pod, table, rows)
+            np.putmask(total, ~fits, NO_FIT)
+        self.total[rows] = total
+
+
+class RowCache:
+    """The rows of the classes that were decided about last."""
+
+    def __init__(self, capacity: int = 256) -> None:
+        self._capacity = capacity
+        self._rows: OrderedDict[Hashable, Row] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, key: Hashable, asking: Asking) -> Row | None:
+        """The row of that key, up to date; None where it must be made."""
+        row = self._rows.get(key)
+        if row is None or not row.update(asking):
+            return None
+        self._rows.move_to_end(key)
+        return row
+
+    def put(self, key: Hashable, row: Row) -> None:
+        """Keep a row; the one that was not asked for longest goes."""
+        self._rows[key] = row
+        self._rows.move_to_end(key)
+        if len(self._rows) > self._capacity:
+            self._rows.popitem(last=False)

@@ -1,0 +1,262 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Room on a node: whether a pod fits, and how well it fills what is left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from .._rules import CODES
+from .._rules.requests import is_scalar
+from .._rules.resources import insufficient_resources, insufficient_text
+from .._rules.scores import Demand, balanced_allocation, least_allocated, most_allocated
+from ..errors import ConfigError
+from ..framework.interface import (
+    SUCCESS,
+    Code,
+    CycleState,
+    Event,
+    Handle,
+    NodeInfo,
+    Plugin,
+    PodView,
+    Status,
+)
+from . import columns
+from .base import Args, parse, verdict
+
+if TYPE_CHECKING:
+    from ..cache.table import NodeTable
+
+Rows = NDArray[np.intp]
+
+
+class ResourceSpec(Args, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A resource that counts for the score, and how much."""
+
+    name: str
+    weight: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
+
+
+_CPU_AND_MEMORY = (ResourceSpec("cpu"), ResourceSpec("memory"))
+_STRATEGIES = {"LeastAllocated": least_allocated, "MostAllocated": most_allocated}
+_FAST = {"LeastAllocated": columns.least_allocated, "MostAllocated": columns.most_allocated}
+
+
+class ScoringStrategy(Args, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """As upstream's."""
+
+    type: str = "LeastAllocated"
+    resources: tuple[ResourceSpec, ...] = _CPU_AND_MEMORY
+
+
+class NodeResourcesFitArgs(Args, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """As upstream's."""
+
+    ignored_resources: frozenset[str] = frozenset()
+    ignored_resource_groups: frozenset[str] = frozenset()
+    scoring_strategy: ScoringStrategy = ScoringStrategy()
+
+
+class BalancedArgs(Args, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """As upstream's; every weight is 1."""
+
+    resources: tuple[ResourceSpec, ...] = _CPU_AND_MEMORY
+
+
+class NodeResourcesFit(Plugin):
+    """Requests against what is allocatable; least or most allocated as a score."""
+
+    name = "NodeResourcesFit"
+    events: ClassVar[frozenset[Event]] = frozenset(
+        {Event.NODE_ADDED, Event.NODE_CHANGED, Event.POD_REMOVED, Event.POD_CHANGED}
+    )
+
+    def __init__(self, args: Mapping[str, Any], handle: Handle) -> None:
+        super().__init__(args, handle)
+        parsed = parse(self.name, args, NodeResourcesFitArgs)
+        strategy = parsed.scoring_strategy
+        if strategy.type not in _STRATEGIES:
+            place, known = f"args of {self.name}: scoringStrategy.type", " or ".join(_STRATEGIES)
+            raise ConfigError(f"{place}: there is no {strategy.type}; use {known}")
+        self._ignored = parsed.ignored_resources
+        self._ignored_groups = parsed.ignored_resource_groups
+        self._formula = _STRATEGIES[strategy.type]
+        self._resources = _checked(self.name, strategy.resources)
+        self._fast = _FAST[strategy.type] if _is_plain(self._resources) else None
+
+    def sign(self, pod: PodView) -> Hashable:
+        return ()
+
+    def filter(self, state: CycleState, pod: PodView, node: NodeInfo) -> Status:
+        """All that is too little, as upstream says it."""
+        return verdict(
+            insufficient_resources(pod.object, node.object, node.usage, ignores=self._ignores)
+        )
+
+    def filter_rows(
+        self, state: CycleState, pod: PodView, table: NodeTable, rows: Rows
+    ) -> NDArray[np.bool_]:
+        fits: NDArray[np.bool_] = table.pod_count.take(rows) < table.allowed_pods.take(rows)
+        free = columns.free(table, rows)
+        for name, units in self._counted(pod):
+            column = table.columns.get(name)
+            fits &= False if column is None else free[:, column] >= units
+        return fits
+
+    def reasons_rows(
+        self, state: CycleState, pod: PodView, table: NodeTable, rows: Rows
+    ) -> Counter[str]:
+        full = table.pod_count[rows] >= table.allowed_pods[rows]
+        counts = {CODES["TooManyPods"].text: int(full.sum())}
+        free = columns.free(table, rows)
+        for name, units in self._counted(pod):
+            column = table.columns.get(name)
+            short = len(rows) if column is None else np.count_nonzero(free[:, column] < units)
+            counts[insufficient_text(name)] = int(short)
+        return Counter({text: count for text, count in counts.items() if count})
+
+    def score(self, state: CycleState, pod: PodView, node: NodeInfo) -> int:
+        before = {"cpu": node.usage.nonzero_cpu, "memory": node.usage.nonzero_memory}
+        demands = _demands(
+            self._resources,
+            _wanted(pod),
+            {**node.requested, **before},
+            node.allocatable,
+        )
+        return int(self._formula(demands))
+
+    def score_rows(
+        self, state: CycleState, pod: PodView, table: NodeTable, rows: Rows
+    ) -> NDArray[np.int64]:
+        if self._fast is not None:
+            scores = columns.allocated(self._fast, table, rows, pod.pod_class.nonzero)
+            if scores is not None:
+                return scores
+        found = _columns(table, rows, self._resources)
+        nonzero = {"cpu": table.nonzero[rows, 0], "memory": table.nonzero[rows, 1]}
+        demands = _demands(
+            self._resources,
+            _wanted(pod),
+            {**found.requested, **nonzero},
+            found.allocatable,
+        )
+        return _as_scores(self._formula(demands), rows)
+
+    def _counted(self, pod: PodView) -> Iterator[tuple[str, int]]:
+        return (
+            (name, units)
+            for name, units in pod.requests.items()
+            if units > 0 and name != "pods" and not self._ignores(name)
+        )
+
+    def _ignores(self, name: str) -> bool:
+        """Extended resources that the profile leaves to somebody else."""
+        if not self._ignored and not self._ignored_groups:
+            return False
+        group = name.partition("/")[0]
+        return is_scalar(name) and (name in self._ignored or group in self._ignored_groups)
+
+
+class NodeResourcesBalancedAllocation(Plugin):
+    """Likes nodes whose resources the pod leaves in more even use."""
+
+    name = "NodeResourcesBalancedAllocation"
+
+    def __init__(self, args: Mapping[str, Any], handle: Handle) -> None:
+        super().__init__(args, handle)
+        self._resources = _checked(self.name, parse(self.name, args, BalancedArgs).resources)
+        self._plain = _is_plain(self._resources)
+        if any(resource.weight != 1 for resource in self._resources):
+            raise ConfigError(f"args of {self.name}: the weight of every resource must be 1")
+
+    def sign(self, pod: PodView) -> Hashable:
+        return ()
+
+    def pre_score(self, state: CycleState, pod: PodView) -> Status:
+        """A pod that asks for nothing changes no balance."""
+        asks = any(pod.requests.get(resource.name) for resource in self._resources)
+        return SUCCESS if asks else Status(Code.SKIP)
+
+    def score(self, state: CycleState, pod: PodView, node: NodeInfo) -> int:
+        demands = _demands(self._resources, pod.requests, node.requested, node.allocatable)
+        return int(balanced_allocation(demands))
+
+    def score_rows(
+        self, state: CycleState, pod: PodView, table: NodeTable, rows: Rows
+    ) -> NDArray[np.int64]:
+        if self._plain:
+            requests = pod.requests.get("cpu", 0), pod.requests.get("memory", 0)
+            scores = columns.balanced_allocation(table, rows, requests)
+            if scores is not None:
+                return scores
+        found = _columns(table, rows, self._resources)
+        demands = _demands(self._resources, pod.requests, found.requested, found.allocatable)
+        return _as_scores(balanced_allocation(demands), rows)
+
+
+class _Columns:
+    """Columns of a table by the name of their resource; a resource that no node has is 0."""
+
+    def __init__(self, requested: dict[str, Any], allocatable: dict[str, Any]) -> None:
+        self.requested = requested
+        self.allocatable = allocatable
+
+
+def _columns(table: NodeTable, rows: Rows, resources: Sequence[ResourceSpec]) -> _Columns:
+    known = {r.name: table.columns[r.name] for r in resources if r.name in table.columns}
+    return _Columns(
+        {name: table.requested[rows, column] for name, column in known.items()},
+        {name: table.allocatable[rows, column] for name, column in known.items()},
+    )
+
+
+def _wanted(pod: PodView) -> Mapping[str, int]:
+    """A container that asks for no cpu or memory counts a little of it when nodes are scored."""
+    cpu, memory = pod.pod_class.nonzero
+    return {**pod.requests, "cpu": cpu, "memory": memory}
+
+
+def _demands(
+    resources: Sequence[ResourceSpec],
+    wanted: Mapping[str, int],
+    before: Mapping[str, Any],
+    capacity: Mapping[str, Any],
+) -> list[Demand]:
+    """Of ints or of columns. An extended resource that the pod does not ask for is no matter."""
+    demands = []
+    for resource in resources:
+        name, more = resource.name, wanted.get(resource.name, 0)
+        if more == 0 and is_scalar(name):
+            continue
+        held = before.get(name, 0)
+        demands.append(Demand(held + more, held, capacity.get(name, 0), resource.weight))
+    return demands
+
+
+def _as_scores(scores: Any, rows: Rows) -> NDArray[np.int64]:
+    """One score a row, also where no resource counts and the formula gave one number for all."""
+    return np.broadcast_to(np.asarray(scores, np.int64), len(rows)).copy()
+
+
+def _is_plain(resources: Sequence[ResourceSpec]) -> bool:
+    """Cpu and memory, alike."""
+    return tuple(r.name for r in resources) == columns.RESOURCES and all(
+        r.weight == 1 for r in resources
+    )
+
+
+def _checked(plugin: str, resources: Sequence[ResourceSpec]) -> Sequence[ResourceSpec]:
+    names = [resource.name for resource in resources]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if not names or twice:
+        problem = f"{', '.join(twice)} is there twice" if twice else "there are none"
+        raise ConfigError(f"args of {plugin}: resources: {problem}")
+    return resources
