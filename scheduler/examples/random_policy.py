@@ -20,8 +20,17 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Mapping
 
-from podplacement_scheduler.framework.interface import SUCCESS, Plugin, unschedulable
+from podplacement_scheduler.framework.interface import (
+    SUCCESS,
+    CycleState,
+    NodeInfo,
+    Plugin,
+    PodView,
+    Status,
+    unschedulable,
+)
 
 log = logging.getLogger(__name__)
 
@@ -31,19 +40,21 @@ class CoinAndDice(Plugin):
 
     name = "CoinAndDice"
 
-    def filter(self, state, pod, node):
+    def filter(self, state: CycleState, pod: PodView, node: NodeInfo) -> Status:
         """Heads: the node is in the draw."""
         return SUCCESS if random.random() < 0.5 else unschedulable("node(s) lost the toss")
 
-    def post_filter(self, state, pod, statuses):
+    def post_filter(self, state: CycleState, pod: PodView, statuses: Mapping[str, Status]) -> None:
         """All coins fell wrong: throw them again soon, whatever happens in the cluster."""
         self.handle.activate(pod.uid)
 
-    def score(self, state, pod, node):
+    def score(self, state: CycleState, pod: PodView, node: NodeInfo) -> int:
         """The dice."""
         return random.randrange(100)
 
-    def normalize_score(self, state, pod, scores):
+    def normalize_score(
+        self, state: CycleState, pod: PodView, scores: dict[str, int]
+    ) -> dict[str, int]:
         """Called once with the scores of all nodes: a good place for one line of log."""
         log.info("calculated priorities of %s/%s: %s", pod.namespace, pod.name, scores)
         return scores

@@ -56,7 +56,8 @@ class LeaseServer:
     @property
     def spec(self) -> dict[str, Any]:
         assert self.lease is not None
-        return self.lease["spec"]
+        found: dict[str, Any] = self.lease["spec"]
+        return found
 
 
 class Seat:

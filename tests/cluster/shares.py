@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -32,11 +31,11 @@ def amount(text: str) -> Decimal:
     return Decimal(text)
 
 
-def _sum(containers: list[Object]) -> Counter[str]:
-    total: Counter[str] = Counter()
+def _sum(containers: list[Object]) -> dict[str, Decimal]:
+    total: dict[str, Decimal] = {}
     for container in containers:
         for name, text in container.get("resources", {}).get("requests", {}).items():
-            total[name] += amount(text)  # type: ignore[assignment]
+            total[name] = total.get(name, Decimal(0)) + amount(text)
     return total
 
 
@@ -51,16 +50,15 @@ def requests(pod: Object) -> dict[str, Decimal]:
             peak = _sum(sidecars)
         else:
             peak = _sum([container, *sidecars])
-        starting = {n: max(starting.get(n, Decimal(0)), Decimal(v)) for n, v in peak.items()} | {
-            n: v for n, v in starting.items() if n not in peak
-        }
+        starting |= {n: max(starting.get(n, Decimal(0)), v) for n, v in peak.items()}
     running = _sum([*spec.get("containers", []), *sidecars])
+    zero = Decimal(0)
     names = {*running, *starting}
-    total = {n: max(Decimal(running[n]), starting.get(n, Decimal(0))) for n in names}
+    total = {n: max(running.get(n, zero), starting.get(n, zero)) for n in names}
     for name, text in spec.get("resources", {}).get("requests", {}).items():
         total[name] = amount(text)
     for name, text in spec.get("overhead", {}).items():
-        total[name] = total.get(name, Decimal(0)) + amount(text)
+        total[name] = total.get(name, zero) + amount(text)
     return total | {"pods": Decimal(1)}
 
 

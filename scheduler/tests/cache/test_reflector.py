@@ -177,10 +177,9 @@ async def test_it_lists_and_then_watches_from_there(server: Server) -> None:
 
 @served
 async def test_what_changes_during_the_list_is_not_lost(server: Server) -> None:
-    server.script = [
-        stream(added("a", 3), added("b", 4), modified("a", 6), deleted("b", 7), bookmark(2),
-               bookmark(7, end=True)),
-    ]  # fmt: skip
+    state = added("a", 3), added("b", 4)
+    changes = modified("a", 6), deleted("b", 7)
+    server.script = [stream(*state, *changes, bookmark(2), bookmark(7, end=True))]
     async with reflecting(server) as (_reflector, shelf):
         await shelf.until(a="6")
         await server.until(lambda: len(server.requests) == 2)
@@ -295,8 +294,8 @@ async def test_a_half_open_connection_is_given_up_and_nothing_is_lost(server: Se
 
 @served
 async def test_a_server_in_trouble_is_asked_again(server: Server) -> None:
-    server.script = [drop, refused(500), refused(429), listed(5), refused(503), drop,
-                     stream(added("a", 6))]  # fmt: skip
+    trouble = [drop, refused(500), refused(429)]
+    server.script = [*trouble, listed(5), refused(503), drop, stream(added("a", 6))]
     async with reflecting(server) as (_reflector, shelf):
         await shelf.until(a="6")
         assert shelf.replaced == 1
@@ -338,8 +337,8 @@ async def test_a_server_that_restarts_is_found_again(server: Server) -> None:
 
 @served
 async def test_a_refresh_lists_now(server: Server) -> None:
-    server.script = [listed(5, ("a", 3)), stream(added("b", 6)), listed(9, ("c", 8)),
-                     stream(added("d", 10))]  # fmt: skip
+    server.script = [listed(5, ("a", 3)), stream(added("b", 6))]
+    server.script += [listed(9, ("c", 8)), stream(added("d", 10))]
     async with reflecting(server, idle_timeout=LIMIT) as (reflector, shelf):
         await shelf.until(a="3", b="6")
         await reflector.refresh()

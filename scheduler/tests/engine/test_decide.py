@@ -85,7 +85,7 @@ def test_nodes_out_of_scope_are_not_even_counted() -> None:
     seat = Seat(
         node("mine", cpu="50m", labels={"pool": "ours"}), node("other"), selector={"pool": "ours"}
     )
-    assert seat.refused().message() == "0/1 nodes are available: 1 Insufficient cpu."
+    assert seat.refused(cpu="99").message() == "0/1 nodes are available: 1 Insufficient cpu."
 
 
 def test_what_is_not_supported_refuses_the_pod_as_such() -> None:

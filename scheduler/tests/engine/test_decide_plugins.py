@@ -127,9 +127,11 @@ def test_a_plugin_that_fails_is_named_and_the_next_pod_is_placed(how: str) -> No
     assert seat.chosen() == "node-1"
 
 
-def test_pods_are_not_placed_without_a_filter_that_is_switched_off() -> None:
-    seat = Seat(node("node-1"), plugins={"Failing": Failing})
-    seat.guard.switch_off("Failing", "too slow")
+@pytest.mark.parametrize("plugin", [Failing, Grouped])
+def test_pods_are_not_placed_without_a_filter_that_is_switched_off(plugin: type[Plugin]) -> None:
+    seat = Seat(node("node-1", labels={"zone": "a"}), plugins={plugin.name: plugin})
+    assert seat.chosen() == "node-1"
+    seat.guard.switch_off(plugin.name, "too slow")
     with pytest.raises(PluginFailed, match="switched off"):
         seat.decide()
 

@@ -8,14 +8,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from podplacement_scheduler.cache.objects import Pod
 from podplacement_scheduler.engine.entry import Entry, Place
 from podplacement_scheduler.engine.queue import FLUSH_EVERY, PARKED_AT_MOST, Queue
-from podplacement_scheduler.framework.interface import SUCCESS, Event, Plugin, Status, unresolvable
+from podplacement_scheduler.framework.interface import (
+    SUCCESS,
+    Event,
+    Handle,
+    Plugin,
+    Status,
+    unresolvable,
+)
 from podplacement_scheduler.testing.loop import VirtualClock, run
 
 from .parts import Counts, Nursery
@@ -50,7 +57,7 @@ class World:
         self.pods = Nursery()
         self.counts = Counts()
         self.queue = Queue(
-            ByPriority({}, None),  # type: ignore[arg-type]
+            ByPriority({}, cast(Handle, None)),
             gate=gate,
             hints=HINTS,
             clock=VirtualClock(),

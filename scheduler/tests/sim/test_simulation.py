@@ -20,7 +20,7 @@ BLOCK = 10
 
 def blocks() -> list[range]:
     """The seeds, in blocks that workers share."""
-    first, _dash, last = os.environ.get("PODPLACEMENT_SIMULATION_SEEDS", "0-200").partition("-")
+    first, _dash, last = os.environ.get("PODPLACEMENT_SIMULATION_SEEDS", "0-300").partition("-")
     return [
         range(start, min(start + BLOCK, int(last))) for start in range(int(first), int(last), BLOCK)
     ]

@@ -117,6 +117,8 @@ def ask_real(cluster: Cluster, namespace: str) -> Asks:
                 await question(Side(client, namespace, cluster.nodes[0]))
             finally:
                 await client.close()
+                for _turn in range(5):
+                    await asyncio.sleep(0)  # each connection hears of its end in its own turn
 
         asyncio.run(main())
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -73,8 +74,8 @@ def test_a_host_port_is_given_once_on_a_node(ground: Ground, kube: Kube) -> None
     held = "didn't have free ports"
     found: list[str] = []
 
-    def two_bound(items: list[dict[str, object]]) -> bool:
-        found[:] = [item["spec"].get("nodeName", "") for item in items]  # type: ignore[attr-defined]
+    def two_bound(items: list[dict[str, Any]]) -> bool:
+        found[:] = [item["spec"].get("nodeName", "") for item in items]
         return len([name for name in found if name]) == 2
 
     kube.wait_list("Pod", two_bound, ground.namespace, timeout=WITHIN)

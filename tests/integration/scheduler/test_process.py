@@ -67,11 +67,14 @@ def test_the_first_decisions_of_a_new_scheduler_are_in_the_order_of_priority(
         ground.nodes(a={"cpu": "1"})
         half = {"cpu": "600m"}
         ground.create(*(ground.pod(f"low-{number}", requests=half) for number in range(4)))
-        ground.create(ground.pod("high", requests=half, priorityClassName=important))
+        # The list that the scheduler begins with is in the order of names.
+        ground.create(ground.pod("urgent", requests=half, priorityClassName=important))
         with ground.daemon() as daemon:
-            ground.bound("high")
+            ground.bound("urgent")
             ground.pending("low-3", "Insufficient cpu")
-            low = [p for p in kube.list("Pod", ground.namespace) if p["metadata"]["name"] != "high"]
+            low = [
+                p for p in kube.list("Pod", ground.namespace) if p["metadata"]["name"] != "urgent"
+            ]
             assert [pod["spec"].get("nodeName") for pod in low] == [None] * 4
             assert daemon.stop() == 0
     finally:

@@ -23,9 +23,6 @@ class Answer:
     `keeps_alive` becomes true when the answer is whole and the connection may carry another one.
     """
 
-    __slots__ = ("_body", "_buffer", "_chunked", "_closes", "_headers", "_left", "_method",
-                 "_status", "keeps_alive")  # fmt: skip
-
     def __init__(self, method: str) -> None:
         self._method = method
         self._buffer = bytearray()

@@ -122,9 +122,6 @@ class Decider:
 
     def _decide(self, plan: Plan, pod: Pod) -> Decision | FitError:
         asking = Asking(CycleState(), pod, self._cluster.table)
-        for step in plan.foreign:
-            if step.filter is not None or step.filter_rows is not None:
-                step.check_on()
         sampled = self._decided % _SAMPLED == 0
         self._decided += 1
         began = self._timer() if sampled else 0.0
@@ -177,8 +174,10 @@ class Decider:
         if prepared.nodes is not None:
             asked = ways(plan, asking, signatures, prepared.skipped)
             return Row(asked, asking, within=self._usable(prepared.nodes))
+        # A Filter that is off refuses whatever row is made anew: its guard does.
         switched_off = tuple([step.is_off for step in plan.foreign])
-        # What a user's plugin looks at nobody knows.
+        # What a user's plugin looks at nobody knows. The key keeps its owner alive, so that the
+        # next pod of the kind is of the same one and finds this row.
         owner = pod.pod_class if plan.foreign else pod.pod_class.needs
         key = (owner, signatures, prepared.skipped, switched_off)
         rows = self._rows[pod.scheduler_name]

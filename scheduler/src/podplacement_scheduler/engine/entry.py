@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ..framework.interface import Plugin
 
@@ -74,12 +74,18 @@ class _Before:
         return isinstance(other, _Before) and not (self < other or other < self)
 
 
+class _QueueSort(Protocol):
+    """A plugin with this extension point."""
+
+    def less(self, a: Entry, b: Entry) -> bool: ...
+
+
 def sort_key(sort: Plugin) -> Callable[[Entry], Any]:
     """What the active heap compares: the plugin's own `sort_key` where it has one, else `less`."""
-    own = getattr(sort, "sort_key", None)
+    own: Callable[[Entry], Any] | None = getattr(sort, "sort_key", None)
     if own is not None:
-        return own  # type: ignore[no-any-return]
-    less = sort.less  # type: ignore[attr-defined]
+        return own
+    less = cast(_QueueSort, sort).less  # the profile has made sure of it
     return lambda entry: _Before(less, entry)
 
 

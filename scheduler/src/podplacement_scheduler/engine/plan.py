@@ -67,11 +67,6 @@ class Step:
         """Whether the guard has switched the plugin off."""
         return not self.built_in and self._guard.is_off(self.name)
 
-    def check_on(self) -> None:
-        """Raises PluginFailed where the plugin is off: a pod is not placed without its filter."""
-        if not self.built_in:
-            self._guard.check_on(self.plugin, "filter")
-
     def verdict(self, state: CycleState, pod: PodView, node: NodeInfo) -> Status:
         """What Filter says of one node; a node or pod that cannot be read does not fit."""
         if self.filter is None:

@@ -155,8 +155,6 @@ class Row:
     def __init__(self, asked: Ways, asking: Asking, *, within: Rows | None = None) -> None:
         table = asking.table
         self.asked = asked
-        # Kept alive, so that the next pod of its kind is of this class and finds this row.
-        self.pod_class = asking.pod.pod_class
         self.verdicts = {
             step.name: Verdicts(step, table.grouping(facets)) for step, facets in asked.by_group
         }

@@ -177,14 +177,15 @@ class Simulation:
         """Keep as many replicas as wanted, and now and then hurt one."""
         self._keep_up()
         while True:
-            await asyncio.sleep(self.rng.expovariate(1 / 20))
+            await asyncio.sleep(self.rng.expovariate(1 / 15))
             self._keep_up()
             victim = self.rng.choice(self.replicas)
-            what = self.rng.choice(("freeze", "freeze", "kill", "terminate", "leave"))
-            if self.wanted == 1 and what in ("freeze", "leave"):
+            what = self.rng.choice(("freeze", "kill", "terminate", "terminate"))
+            if self.wanted == 1 and what == "freeze":
                 continue
             if self.rng.random() < 0.5:
                 self._delay(victim)
+                await asyncio.sleep(self.rng.uniform(0.0, 5.0))
             if what == "freeze" and not victim.frozen:
                 self._freeze(victim, self.rng.uniform(1.0, 40.0))
             elif what == "kill":
@@ -197,7 +198,7 @@ class Simulation:
         for process, watch in self.network.watches:
             if process != victim.name and watch.is_open:
                 watch.hold()
-                self.loop.call_later(self.rng.uniform(2.0, 30.0), watch.release)
+                self.loop.call_later(self.rng.uniform(5.0, 30.0), watch.release)
 
     def _keep_up(self) -> None:
         for replica in list(self.replicas):
