@@ -111,29 +111,25 @@ class Daemon:
         self.cluster = Cluster(
             scheduler_names=names, node_selector=config.node_selector, clock=clock
         )
+        self.reflectors = {
+            kind: Reflector(
+                client,
+                kind,
+                self.cluster.sink(kind),
+                clock=clock,
+                rng=rng,
+                field_selector=selector,
+                metrics=metrics,
+            )
+            for kind, selector in KINDS.items()
+        }
+        self.leader = leadership(config, around)
         self.waiting = Waiting()
         handle = SchedulerHandle(self.cluster, self.waiting)
         self.profiles = build_profiles(config, handle, around.user_plugins, around.guard)
-        self.queue = handle.queue = Queue(
-            next(iter(self.profiles.values())).queue_sort,
-            gate=Gates(self.profiles),
-            hints=hints(self.profiles),
-            clock=clock,
-            initial_backoff=config.pod_initial_backoff_seconds,
-            maximum_backoff=config.pod_max_backoff_seconds,
-            metrics=metrics,
-        )
+        self.queue = handle.queue = queue_of(self.profiles, config, around)
         self.window = Window(config.parallel_binds, clock=clock)
-        self.recorder = Recorder(
-            client,
-            self.window,
-            clock=clock,
-            rng=rng,
-            metrics=metrics,
-            mode=config.events.mode,
-            length=config.events.queue_length,
-            host=around.host,
-        )
+        self.recorder = recorder_of(self.window, config, around)
         binder = Binder(client, self.window, clock=clock, rng=rng, metrics=metrics)
         self.decider = Decider(
             self.cluster,
@@ -155,19 +151,6 @@ class Daemon:
             metrics=metrics,
         )
         self.cluster.listener = self.scheduler
-        self.leader = leadership(config, around)
-        self.reflectors = {
-            kind: Reflector(
-                client,
-                kind,
-                self.cluster.sink(kind),
-                clock=clock,
-                rng=rng,
-                field_selector=selector,
-                metrics=metrics,
-            )
-            for kind, selector in KINDS.items()
-        }
         self.audit = Audit(
             self.queue, self.cluster, binder, scheduler_names=names, clock=clock, metrics=metrics
         )
@@ -294,6 +277,33 @@ class Daemon:
                 if not self.leader.may_write():
                     raise LeadershipLost("leadership was lost")
                 raise SchedulerError(f"part {self._tasks[task]} ended")
+
+
+def queue_of(profiles: Mapping[str, Profile], config: Configuration, around: Surroundings) -> Queue:
+    """One for all profiles, which agree on its order."""
+    return Queue(
+        next(iter(profiles.values())).queue_sort,
+        gate=Gates(profiles),
+        hints=hints(profiles),
+        clock=around.clock,
+        initial_backoff=config.pod_initial_backoff_seconds,
+        maximum_backoff=config.pod_max_backoff_seconds,
+        metrics=around.metrics,
+    )
+
+
+def recorder_of(window: Window, config: Configuration, around: Surroundings) -> Recorder:
+    """Events as the configuration wants them."""
+    return Recorder(
+        around.client,
+        window,
+        clock=around.clock,
+        rng=around.rng,
+        metrics=around.metrics,
+        mode=config.events.mode,
+        length=config.events.queue_length,
+        host=around.host,
+    )
 
 
 def hints(profiles: Mapping[str, Profile]) -> dict[str, frozenset[Any]]:

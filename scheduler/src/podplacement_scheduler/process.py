@@ -43,11 +43,16 @@ async def serve(config: Configuration) -> int:
         blocked=plugins.blocked,
         metrics=metrics,
     )
+
+    def may_write() -> bool:
+        """Asked of the daemon that is made below, with this client."""
+        return daemon.may_write()
+
     # Events have connections of their own, so that they never keep a binding waiting.
     client = connect(
         config.client_connection,
         connections=2 * config.parallel_binds,
-        gate=lambda: daemon.may_write(),
+        gate=may_write,
     )
     try:
         daemon = Daemon(

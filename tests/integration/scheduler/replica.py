@@ -34,11 +34,11 @@ async def write(client: Client, namespace: str, identity: str) -> None:
 
 async def main(kubeconfig: str, namespace: str, identity: str) -> int:
     leaders: list[Leader] = []
-    client = connect(
-        ClientConnection(kubeconfig=kubeconfig),
-        connections=2,
-        gate=lambda: leaders[0].may_write(),
-    )
+
+    def may_write() -> bool:
+        return leaders[0].may_write()
+
+    client = connect(ClientConnection(kubeconfig=kubeconfig), connections=2, gate=may_write)
     leader = Leader(
         client,
         LoopClock(),

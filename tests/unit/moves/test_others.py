@@ -35,8 +35,8 @@ SPREAD = {
 }
 
 
-def apart(key: str = HOST, selector: Object = WEB) -> Object:
-    term = {"labelSelector": selector, "topologyKey": key}
+def apart(key: str = HOST, selector: Object | None = None) -> Object:
+    term = {"labelSelector": selector or WEB, "topologyKey": key}
     return {"affinity": {"podAntiAffinity": {REQUIRED: [term]}}}
 
 

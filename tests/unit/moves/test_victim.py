@@ -18,7 +18,9 @@ from tests.unit.moves.objects import NS, Object, controller, entry
 FAILED = {"phase": "Failed", "ready": False}
 
 
-def handed_over(folder: Path, *, adopted: Object, owner: Object = OWNER, lost: str = "") -> Stage:
+def handed_over(
+    folder: Path, *, adopted: Object, owner: Object | None = None, lost: str = ""
+) -> Stage:
     """A swap after its last look: the controller has the new pod; one may be lost since."""
     stage = Stage(folder, new(), old(marked=True), other())
     step = stage.step()
@@ -26,7 +28,7 @@ def handed_over(folder: Path, *, adopted: Object, owner: Object = OWNER, lost: s
     stage.machine.act("hand_over", stage.machine.look(), step)
     if lost:
         stage.api.remove(POD, lost, NS)
-    for obj in (owner, adopted):
+    for obj in (owner or OWNER, adopted):
         stage.api.put(obj)
     return stage
 

@@ -79,7 +79,7 @@ class Replica:
         self.metrics = metrics = _Count()
         self.lost = False
         transport = FakeTransport(network, name)
-        hot = FakeTransport(network, name, gate=lambda: self.daemon.may_write())
+        hot = FakeTransport(network, name, gate=self._may_write)
         self.daemon = Daemon(
             config,
             Surroundings(
@@ -94,6 +94,9 @@ class Replica:
         )
         loop = asyncio.get_running_loop()
         self.task = loop.create_task(self._run(), context=process_context(name))
+
+    def _may_write(self) -> bool:
+        return self.daemon.may_write()
 
     async def _run(self) -> None:
         try:
