@@ -112,6 +112,9 @@ class HttpTransport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+            # Connections that were cut are told so in the next turn of the loop: if it ended
+            # before, they would be reported as never closed.
+            await asyncio.sleep(0)
 
     async def _refresh(self) -> None:
         if self.credentials.is_due(asyncio.get_running_loop().time()):
