@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How many pods a second, and at what CPU a pod: the daemon beside kube-scheduler and a bare loop.
 
-One machine, one run, fresh servers for each contender and number of nodes, one referee. All pods wait before a
-scheduler starts; each writes an event for each pod. Bars (both with 1 class and with 100):
+One machine, one run, fresh servers for each contender and number of nodes, one referee. All pods
+wait before a scheduler starts; each writes an event for each pod. Bars (with 1 class and with 100):
 
 - pods/s at least 0.85 x the bare loop's, at 1,000 and 5,000 nodes;
 - CPU a pod at most 1/4 of the tuned kube-scheduler's at 1,000 nodes, 1/6 at 5,000;

@@ -43,6 +43,7 @@ Object = dict[str, Any]
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCHEDULED_AT = "podplacement.io/scheduled-at"
 KINDS = ("Pod", "Node")
+SCHEDULED = "reason=Scheduled"
 WATCH_SECONDS = 30.0
 RETRY_SECONDS = 0.1
 SHOWN = 20  # findings of one kind that are told in full
@@ -95,6 +96,7 @@ class Auditor:
         self._ours: dict[str, str] = {}  # uid -> name, of all that the audited schedulers bound
         self._pending: dict[str, str] = {}
         self._seen: dict[str, str] = {}  # uid -> its node, for ever
+        self._events: dict[str, dict[str, int]] = {}  # uid -> its events, and how often each
 
     def node(self, event: str, item: Object) -> None:
         """A node came, changed or went."""
@@ -125,7 +127,9 @@ class Auditor:
             self._holders[uid].requests = requests(item)
             return
         version = int(metadata["resourceVersion"])
-        holder = Holder(uid, node, requests(item), host_ports(item), audited and not first)
+        # A pod that comes with a node was not placed by any scheduler.
+        placed = audited and not first and event != "ADDED"
+        holder = Holder(uid, node, requests(item), host_ports(item), placed)
         self._enter(holder, version)
         if holder.audited:
             self._judge(holder, item, name, version)
@@ -172,13 +176,14 @@ class Auditor:
             if total[n] > offered.get(n, Decimal(0))
         )
 
-    def close(self, events: list[Object]) -> Report:
+    def event(self, item: Object) -> None:
+        """A `Scheduled` event, new or told again; it may be gone before the audit ends."""
+        uid, own = item["involvedObject"].get("uid", ""), item["metadata"]["uid"]
+        self._events.setdefault(uid, {})[own] = (item.get("series") or {}).get("count", 1)
+
+    def close(self) -> Report:
         """Count the events, and tell."""
-        counts: Counter[str] = Counter()
-        for event in events:
-            uid = event.get("regarding", {}).get("uid", "")
-            if uid in self._ours:
-                counts[uid] += 1 + (event.get("series") or {}).get("count", 1) - 1
+        counts = {u: sum(told.values()) for u, told in self._events.items() if u in self._ours}
         report = self.report
         report.scheduled_events = len(counts)
         report.several_events = [self._ours[uid] for uid, count in counts.items() if count > 1]
@@ -208,7 +213,8 @@ class Follower:
         for kind in reversed(KINDS):
             for item in self._list(kind):
                 self._apply("ADDED", kind, item, first=True)
-        for kind in KINDS:
+        self._list("Event")
+        for kind in (*KINDS, "Event"):
             threading.Thread(target=self._follow, args=(kind,), daemon=True).start()
 
     def _apply(self, event: str, kind: str, item: Object, *, first: bool = False) -> None:
@@ -218,7 +224,8 @@ class Follower:
             self._auditor.pod(event, item, first=first)
 
     def _list(self, kind: str) -> list[Object]:
-        found = self._kube.request("GET", path_of(kind, None, None))
+        query = {"fieldSelector": _fields(kind)}
+        found = self._kube.request("GET", path_of(kind, None, None), query=query)
         self._versions[kind] = int(found["metadata"]["resourceVersion"])
         items: list[Object] = found["items"]
         return items
@@ -226,8 +233,13 @@ class Follower:
     def _follow(self, kind: str) -> None:
         while True:
             try:
-                version = str(self._versions[kind])
-                for event, item in self._kube.watch(kind, version=version, timeout=WATCH_SECONDS):
+                changes = self._kube.watch(
+                    kind,
+                    fields=_fields(kind),
+                    version=str(self._versions[kind]),
+                    timeout=WATCH_SECONDS,
+                )
+                for event, item in changes:
                     self._take(event, kind, item)
             except ApiError as error:
                 if error.code == 410:
@@ -239,7 +251,9 @@ class Follower:
     def _take(self, event: str, kind: str, item: Object) -> None:
         version = int(item["metadata"]["resourceVersion"])
         with self._lock:
-            if event != "BOOKMARK":
+            if kind == "Event" and event in ("ADDED", "MODIFIED"):
+                self._auditor.event(item)
+            elif kind in KINDS and event != "BOOKMARK":
                 self._log.append((version, event, kind, item))
             self._versions[kind] = version
 
@@ -248,6 +262,10 @@ class Follower:
         items = self._list(kind)
         with self._lock:
             self._auditor.report.gaps += 1
+            if kind == "Event":
+                for item in items:
+                    self._auditor.event(item)
+                return
             self._log.extend(
                 (int(item["metadata"]["resourceVersion"]), "MODIFIED", kind, item) for item in items
             )
@@ -255,7 +273,7 @@ class Follower:
     def settle(self, *, everything: bool = False) -> None:
         """Judge, in the order of the writes, what all watches have passed by now."""
         with self._lock:
-            passed = min(self._versions.values())
+            passed = min(self._versions[kind] for kind in KINDS)
             ready = [entry for entry in self._log if everything or entry[0] <= passed]
             self._log = [] if everything else [e for e in self._log if e[0] > passed]
         for version_event_kind_item in sorted(ready, key=lambda entry: entry[0]):
@@ -264,11 +282,12 @@ class Follower:
 
     def catch_up(self, timeout: float = 30.0) -> None:
         """Read on until the watches are where a list is now."""
-        target = {kind: self._kube.request("GET", path_of(kind, None, None)) for kind in KINDS}
-        wanted = {
-            kind: max((int(i["metadata"]["resourceVersion"]) for i in found["items"]), default=0)
-            for kind, found in target.items()
-        }
+        wanted = {}
+        for kind in (*KINDS, "Event"):
+            query = {"fieldSelector": _fields(kind)}
+            items = self._kube.request("GET", path_of(kind, None, None), query=query)["items"]
+            versions = (int(item["metadata"]["resourceVersion"]) for item in items)
+            wanted[kind] = max(versions, default=0)
         deadline = time.monotonic() + timeout
         while any(self._versions[kind] < version for kind, version in wanted.items()):
             if time.monotonic() > deadline:
@@ -276,12 +295,9 @@ class Follower:
             time.sleep(0.05)
         self.settle(everything=True)
 
-    def events(self) -> list[Object]:
-        """All `Scheduled` events of the cluster."""
-        query = {"fieldSelector": "reason=Scheduled"}
-        found = self._kube.request("GET", "apis/events.k8s.io/v1/events", query=query)
-        items: list[Object] = found["items"]
-        return items
+
+def _fields(kind: str) -> str:
+    return SCHEDULED if kind == "Event" else ""
 
 
 def main() -> int:
@@ -302,7 +318,7 @@ def main() -> int:
     while not ended.wait(0.2):
         follower.settle()
     follower.catch_up()
-    print(json.dumps(asdict(auditor.close(follower.events()))), flush=True)
+    print(json.dumps(asdict(auditor.close())), flush=True)
     return 0
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster.auditor import auditing
 from tests.cluster.cluster import Cluster
 from tests.cluster.daemon import Daemon
 from tests.cluster.kube import Kube
@@ -25,11 +26,14 @@ def shared_name() -> str:
 
 @pytest.fixture(scope="module")
 def shared(cluster: Cluster, shared_name: str) -> Iterator[Daemon]:
-    """The scheduler; whatever the tests did, no pod is in a wrong place in the end."""
-    with own_daemon(cluster, shared_name) as running:
+    """The scheduler; whatever the tests did, the auditor has nothing to say in the end."""
+    with auditing(cluster, shared_name) as audited, own_daemon(cluster, shared_name) as running:
         yield running
         assert json.loads(running.get("/queue"))["wrong"] == []
         assert not [one for one in running.records() if one["level"] == "error"]
+        # An event in a namespace that is being removed is refused, and counted.
+        lost = running.metrics().get('podplacement_scheduler_events_total{result="failed"}', 0)
+    assert audited.check(drops=int(lost)).bound > 0
 
 
 @pytest.fixture

@@ -35,8 +35,9 @@ def pod(name: str, where: str = "a", version: int = 10, **more: Any) -> Object:
     return {"metadata": metadata, "spec": spec, "status": {"phase": more.get("phase", "Pending")}}
 
 
-def event(uid: str) -> Object:
-    return {"reason": "Scheduled", "regarding": {"uid": uid}}
+def event(uid: str, own: str = "one", count: int = 1) -> Object:
+    series = {"count": count} if count > 1 else None
+    return {"involvedObject": {"uid": uid}, "metadata": {"uid": own}, "series": series}
 
 
 @pytest.fixture
@@ -50,86 +51,99 @@ def test_a_clean_game(auditor: Auditor) -> None:
     auditor.pod("ADDED", pod("one", ""))
     auditor.pod("MODIFIED", pod("one"))
     auditor.pod("MODIFIED", pod("one", version=12))
-    report = auditor.close([event("one")])
+    auditor.event(event("one"))
+    auditor.event(event("one"))  # the same one, seen once more after a relist
+    report = auditor.close()
     assert (report.bound, report.scheduled_events, report.faults()) == (1, 1, {})
     assert (report.without_event, report.unbound, report.by_node) == ([], [], {"a": 1})
 
 
 def test_a_second_node_for_one_uid(auditor: Auditor) -> None:
-    auditor.pod("ADDED", pod("one"))
+    auditor.pod("MODIFIED", pod("one"))
     auditor.pod("MODIFIED", pod("one", "b", 11))
-    assert list(auditor.close([]).faults()) == ["moved"]
+    assert list(auditor.close().faults()) == ["moved"]
 
 
 def test_more_than_the_node_has(auditor: Auditor) -> None:
-    auditor.pod("ADDED", pod("one", cpu="1500m"))
-    auditor.pod("ADDED", pod("two", version=11, cpu="501m"))
-    found = auditor.close([]).overcommitted
+    auditor.pod("MODIFIED", pod("one", cpu="1500m"))
+    auditor.pod("MODIFIED", pod("two", version=11, cpu="501m"))
+    found = auditor.close().overcommitted
     assert found == ["t/two on a at 11: cpu: 2.001 of 2"]
 
 
 def test_more_pods_than_the_node_has_room_for(auditor: Auditor) -> None:
     for name in "wxyz":
-        auditor.pod("ADDED", pod(name, cpu="0"))
-    assert len(auditor.close([]).overcommitted) == 1
+        auditor.pod("MODIFIED", pod(name, cpu="0"))
+    assert len(auditor.close().overcommitted) == 1
 
 
 def test_a_pod_that_ended_gives_its_share_back(auditor: Auditor) -> None:
-    auditor.pod("ADDED", pod("one", cpu="2"))
+    auditor.pod("MODIFIED", pod("one", cpu="2"))
     auditor.pod("MODIFIED", pod("one", version=11, cpu="2", phase="Succeeded"))
-    auditor.pod("ADDED", pod("two", version=12, cpu="2"))
+    auditor.pod("MODIFIED", pod("two", version=12, cpu="2"))
     auditor.pod("DELETED", pod("two", version=13, cpu="2"))
-    auditor.pod("ADDED", pod("three", version=14, cpu="2"))
-    assert auditor.close([]).faults() == {}
+    auditor.pod("MODIFIED", pod("three", version=14, cpu="2"))
+    assert auditor.close().faults() == {}
 
 
 def test_a_lost_race_is_no_foul_and_an_old_pod_is(auditor: Auditor) -> None:
-    auditor.pod("ADDED", pod("theirs", version=10, cpu="2", scheduler="default-scheduler"))
-    auditor.pod("ADDED", pod("soon", version=12))
-    auditor.pod("ADDED", pod("late", version=40))
-    report = auditor.close([])
+    auditor.pod("MODIFIED", pod("theirs", version=10, cpu="2", scheduler="default-scheduler"))
+    auditor.pod("MODIFIED", pod("soon", version=12))
+    auditor.pod("MODIFIED", pod("late", version=40))
+    report = auditor.close()
     assert [text.split()[0] for text in report.raced] == ["t/soon"]
     assert [text.split()[0] for text in report.overcommitted] == ["t/late"]
 
 
 def test_a_node_that_is_not_there(auditor: Auditor) -> None:
     auditor.node("DELETED", node())
-    auditor.pod("ADDED", pod("one"))
-    assert auditor.close([]).overcommitted == ["t/one on a at 10: no such node"]
+    auditor.pod("MODIFIED", pod("one"))
+    assert auditor.close().overcommitted == ["t/one on a at 10: no such node"]
 
 
 @pytest.mark.parametrize(("address", "clashes"), [("", 1), ("10.0.0.1", 1), ("10.0.0.2", 0)])
 def test_the_same_host_port(auditor: Auditor, address: str, clashes: int) -> None:
-    auditor.pod("ADDED", pod("one", cpu="0", port=80, address="10.0.0.1"))
-    auditor.pod("ADDED", pod("two", cpu="0", port=80, address=address))
-    assert len(auditor.close([]).port_clashes) == clashes
+    auditor.pod("MODIFIED", pod("one", cpu="0", port=80, address="10.0.0.1"))
+    auditor.pod("MODIFIED", pod("two", cpu="0", port=80, address=address))
+    assert len(auditor.close().port_clashes) == clashes
 
 
 def test_events_are_one_each(auditor: Auditor) -> None:
-    auditor.pod("ADDED", pod("one", cpu="0"))
-    auditor.pod("ADDED", pod("two", cpu="0"))
-    report = auditor.close([event("one"), event("one"), event("stranger")])
-    assert (report.several_events, report.without_event) == (["t/one"], ["t/two"])
+    auditor.pod("MODIFIED", pod("one", cpu="0"))
+    auditor.pod("MODIFIED", pod("two", cpu="0"))
+    auditor.pod("MODIFIED", pod("three", cpu="0"))
+    for told in (event("one"), event("one", "other"), event("three", count=2), event("stranger")):
+        auditor.event(told)
+    report = auditor.close()
+    assert (report.several_events, report.without_event) == (["t/one", "t/three"], ["t/two"])
 
 
 def test_the_annotation(auditor: Auditor) -> None:
-    auditor.pod("ADDED", pod("one", bare=True))
-    assert auditor.close([]).without_annotation == ["t/one"]
+    auditor.pod("MODIFIED", pod("one", bare=True))
+    assert auditor.close().without_annotation == ["t/one"]
+
+
+def test_a_pod_that_was_made_with_a_node_is_nobodys_placement(auditor: Auditor) -> None:
+    auditor.pod("ADDED", pod("made", cpu="2", bare=True))
+    auditor.pod("MODIFIED", pod("ours", version=40, cpu="1m"))
+    report = auditor.close()
+    assert (report.bound, report.without_annotation) == (1, [])
+    assert len(report.overcommitted) == 1
 
 
 def test_what_still_waits(auditor: Auditor) -> None:
     auditor.pod("ADDED", pod("one", ""))
     auditor.pod("ADDED", pod("two", "", phase="Failed"))
     auditor.pod("ADDED", pod("theirs", "", scheduler="default-scheduler"))
-    assert auditor.close([]).unbound == ["t/one"]
+    assert auditor.close().unbound == ["t/one"]
 
 
 def test_what_was_there_before_is_counted_and_not_judged() -> None:
     auditor = Auditor({"ours"})
     auditor.node("ADDED", node())
     auditor.pod("ADDED", pod("old", cpu="5", bare=True), first=True)
-    auditor.pod("ADDED", pod("new", version=11, cpu="1m"))
-    report = auditor.close([])
+    auditor.pod("MODIFIED", pod("new", version=11, cpu="1m"))
+    report = auditor.close()
     assert (report.bound, report.without_annotation) == (1, [])
     assert len(report.overcommitted) == 1
 
