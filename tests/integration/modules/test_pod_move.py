@@ -241,6 +241,9 @@ def test_the_documented_rights_suffice_and_no_other_call_is_made(
         ("get", "apps", "replicasets"),
         ("get", "apps", "deployments"),
         ("get", "", "nodes"),
+        ("list", "", "nodes"),  # for a spread or an affinity between pods
+        ("list", "", "namespaces"),
+        ("get", "", "namespaces"),
     }
     assert unused <= rare, unused
 

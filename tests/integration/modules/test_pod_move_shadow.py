@@ -204,5 +204,8 @@ def test_the_documented_rights_suffice_and_no_other_call_is_made(
         ("get", "", "persistentvolumes"),
         ("get", "apps", "replicasets"),
         ("get", "apps", "deployments"),
+        ("list", "", "nodes"),  # for a spread or an affinity between pods
+        ("list", "", "namespaces"),
+        ("get", "", "namespaces"),
     }
     assert {call for call in documented - made if call[0] != "watch"} <= rare

@@ -178,8 +178,11 @@ def ask(kube: Kube, dice: Dice, name: str) -> tuple[Any, Any]:
     kube.delete("Pod", name, place, grace=0)
     told = re.sub(r"\. .*", "", _refusal(judged).split(" are available: ", 1)[1])
     theirs = Counter({t.partition(" ")[2]: int(t.partition(" ")[0]) for t in told.split(", ")})
-    del theirs[CODES["NodeSelectorMismatch"].text]  # the nodes of other tests, which come and go
-    return Counter(r.reason for found in verdicts.values() for r in found), theirs
+    ours = Counter(r.reason for found in verdicts.values() for r in found)
+    # The nodes of other tests come and go; they have none of our labels, and taints of theirs.
+    for code in ("NodeSelectorMismatch", "UntoleratedTaint"):
+        del theirs[CODES[code].text], ours[CODES[code].text]
+    return ours, theirs
 
 
 def _node_of(pod: Object) -> str:

@@ -196,6 +196,8 @@ def test_watch_prints_name_phase_and_scheduler(own_ground: Ground, kube: Kube) -
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
+        # A test run in the background has it ignored, and its children would, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert watching.stdout is not None
