@@ -62,6 +62,11 @@ class ApiServer:
             time.sleep(0.05)
         raise TimeoutError(f"the API server does not come back, see {self._log}")
 
+    def reap(self) -> None:
+        """Take leave of the one that was started here, when its cluster has ended it."""
+        if self._process is not None:
+            self._process.wait(timeout=READY_SECONDS)
+
 
 def _is_zombie(pid: int) -> bool:
     with suppress(OSError):

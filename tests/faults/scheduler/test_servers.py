@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,19 +26,31 @@ from tests.faults.scheduler.servers import ApiServer
 BURST = 5000
 
 
-@pytest.fixture
-def own(request: pytest.FixtureRequest) -> Iterator[tuple[Kwok, Arena]]:
+@dataclass
+class Own:
     """A cluster that may be broken."""
+
+    manager: Kwok
+    arena: Arena
+    server: ApiServer
+
+
+@pytest.fixture
+def own() -> Iterator[Own]:
     manager = Kwok(f"{default_name()}-servers")
     cluster = manager.start(nodes=1)
+    server = None
     try:
         kube = Kube(cluster.kubeconfig)
         space: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "burst"}}
         kube.create(space)
         kube.wait("ServiceAccount", "default", lambda _: True, "burst")
-        yield manager, Arena(cluster, kube, "burst")
+        server = ApiServer(manager, kube)
+        yield Own(manager, Arena(cluster, kube, "burst"), server)
     finally:
         manager.stop()
+        if server is not None:
+            server.reap()
 
 
 def patient(action: Callable[[], object]) -> None:
@@ -72,11 +85,10 @@ def until_placed(arena: Arena, count: int, *, timeout: float = 180) -> None:
 
 
 def test_the_api_server_is_killed_in_a_burst(
-    own: tuple[Kwok, Arena], recovered: Callable[[str, float], None]
+    own: Own, recovered: Callable[[str, float], None]
 ) -> None:
-    manager, arena = own
-    arena.add_nodes(60)
-    server = ApiServer(manager, arena.kube)
+    arena, server = own.arena, own.server
+    arena.add_nodes(70)  # 80 pods each
     with (
         arena.audit() as audited,
         daemon(arena.cluster, config=arena.config()) as ours,
@@ -103,12 +115,11 @@ def test_the_api_server_is_killed_in_a_burst(
     assert audited.check(drops=drops).bound == BURST
 
 
-def test_a_compaction_while_nobody_listened(own: tuple[Kwok, Arena], tmp_path: Path) -> None:
+def test_a_compaction_while_nobody_listened(own: Own, tmp_path: Path) -> None:
     """The version where the watch stood is gone when the connection is back: 410, list anew."""
-    manager, arena = own
+    arena, server = own.arena, own.server
     arena.add_nodes(2)
     relay = Relay(arena.cluster.kubeconfig, tmp_path)
-    server = ApiServer(manager, arena.kube)
     with (
         arena.audit() as audited,
         daemon(arena.cluster, config=arena.config(), kubeconfig=relay.kubeconfig) as ours,
@@ -120,7 +131,7 @@ def test_a_compaction_while_nobody_listened(own: tuple[Kwok, Arena], tmp_path: P
         arena.burst(10, prefix="unseen")
         for n in range(5):
             arena.kube.delete("Pod", f"before-{n}", arena.namespace, grace=0)
-        manager.compact()
+        own.manager.compact()
         server.kill()
         server.start()  # its watch cache begins now: what was before is only in etcd
         relay.refuse = False
