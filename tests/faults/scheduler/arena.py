@@ -40,13 +40,16 @@ class Arena:
     def add_nodes(self, count: int, *, cpu: str = "8", pods: str = "110", **more: Any) -> list[str]:
         """Nodes of the pool, ready."""
         names = [f"{self.name}-{len(self.nodes) + n}" for n in range(count)]
-        manifests = [
-            node(name, cpu=cpu, memory="64Gi", pods=pods, labels={POOL: self.name}, **more)
-            for name in names
-        ]
+        own = {"labels": {POOL: self.name}, "taints": [self.taint]}
+        manifests = [node(name, cpu=cpu, memory="64Gi", pods=pods, **own, **more) for name in names]
         create_nodes(self.kube, manifests, timeout=60)
         self.nodes += names
         return names
+
+    @property
+    def taint(self) -> dict[str, str]:
+        """Keeps the pods of other tests away from nodes that will not stay."""
+        return {"key": POOL, "value": self.name, "effect": "NoSchedule"}
 
     def close(self) -> None:
         """Take the nodes away; the namespace is its fixture's."""
@@ -74,6 +77,7 @@ class Arena:
             "spec": {
                 "schedulerName": scheduler or self.name,
                 "nodeSelector": {POOL: self.name},
+                "tolerations": [{"key": POOL, "operator": "Exists"}],
                 "containers": [container | {"resources": requests}],
                 "terminationGracePeriodSeconds": 0,
                 **spec,

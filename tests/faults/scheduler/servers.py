@@ -17,7 +17,7 @@ import urllib3
 from tests.cluster.kube import ApiError, Kube
 from tests.cluster.kwok import Kwok
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 
 
 class ApiServer:

@@ -49,11 +49,11 @@ def test_nodes_are_removed_and_tainted_while_pods_fly(arena: Arena) -> None:
 
     def stir() -> None:
         rng = random.Random(SEED)
-        taint = [{"key": "test.podplacement.io/stir", "effect": "NoSchedule"}]
+        taint = {"key": "test.podplacement.io/stir", "effect": "NoSchedule"}
         while not ended.wait(0.05):
             name = rng.choice(names[:4])
-            arena.kube.patch("Node", name, {"spec": {"taints": taint}})
-            arena.kube.patch("Node", name, {"spec": {"taints": []}})
+            arena.kube.patch("Node", name, {"spec": {"taints": [arena.taint, taint]}})
+            arena.kube.patch("Node", name, {"spec": {"taints": [arena.taint]}})
         for name in names[:2]:
             arena.kube.delete("Node", name)
 
