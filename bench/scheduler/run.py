@@ -39,12 +39,12 @@ def measure(arguments: Sequence[str] = ()) -> dict[str, object]:
     outcomes: list[Outcome] = []
     for nodes in options.nodes or SIZES:
         for label in options.only or CONTENDERS:
-            for one in _trials(label, nodes, options.classes or CLASSES):
-                outcomes.append(one)
-                print(_line(one), flush=True)
+            for outcome in _trials(label, nodes, options.classes or CLASSES):
+                outcomes.append(outcome)
+                print(_line(outcome), flush=True)
     bars = judge(outcomes)
-    for bar in bars:
-        print(f"{'ok    ' if bar['met'] else 'MISSED'} {bar['bar']}: {bar['value']}", flush=True)
+    for one in bars:
+        print(f"{'ok    ' if one['met'] else 'MISSED'} {one['bar']}: {one['value']}", flush=True)
     result = [outcome.as_dict() for outcome in outcomes]
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     plot(result, ARTIFACTS / "scheduler.svg")
@@ -75,7 +75,7 @@ def judge(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
     found = {(one.contender, one.nodes, one.classes): one for one in outcomes}
     bars: list[dict[str, object]] = []
 
-    def bar(text: str, value: float, limit: float, *, least: bool = False) -> None:
+    def hold(text: str, value: float, limit: float, *, least: bool = False) -> None:
         met = value >= limit if least else value <= limit
         bars.append({"bar": text, "value": round(value, 3), "limit": limit, "met": met})
 
@@ -88,14 +88,14 @@ def judge(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
         small = found.get(("ours", 100, classes))
         if bare and nodes >= 1000:
             rate = ours.pods_per_second / bare.pods_per_second
-            bar(f"{where}: pods/s of the bare loop's, at least 0.85", rate, 0.85, least=True)
+            hold(f"{where}: pods/s of the bare loop's, at least 0.85", rate, 0.85, least=True)
         if tuned and nodes in (1000, 5000):
             limit = 1 / 4 if nodes == 1000 else 1 / 6
             cpu = ours.cpu_ms / tuned.cpu_ms
-            bar(f"{where}: CPU of the tuned kube-scheduler's, at most {limit:.3f}", cpu, limit)
+            hold(f"{where}: CPU of the tuned kube-scheduler's, at most {limit:.3f}", cpu, limit)
             memory = ours.peak_mib / tuned.peak_mib
-            bar(f"{where}: peak memory of its, at most 0.5", memory, 0.5)
+            hold(f"{where}: peak memory of its, at most 0.5", memory, 0.5)
         if small and nodes == 5000:
             cpu = ours.cpu_ms / small.cpu_ms
-            bar(f"{where}: CPU of that at 100 nodes, at most 1.5", cpu, 1.5)
+            hold(f"{where}: CPU of that at 100 nodes, at most 1.5", cpu, 1.5)
     return bars

@@ -98,7 +98,7 @@ class Pod(msgspec.Struct, gc=False, eq=False):
         return {"apiVersion": "v1", "kind": "Pod", **found}
 
     def __eq__(self, other: Any) -> bool:
-        return type(other) is Pod and bool(self.uid == other.uid)
+        return isinstance(other, Pod) and bool(self.uid == other.uid)
 
     def __hash__(self) -> int:
         return hash(self.uid)

@@ -187,6 +187,7 @@ class Binder:
         """What the server knows of the pod now; None: it is free. Asks until there is an answer."""
         pod, backoff = attempt.pod, Backoff(0.1, 5.0, self._rng)
         while True:
+            wait: float | None = None
             try:
                 raw = await self._client.get(PODS, pod.name, pod.namespace)
                 break
@@ -195,7 +196,7 @@ class Binder:
                     return Outcome(Ending.GONE, err.message)
                 wait = err.retry_after
             except (Unreached, Unknown):
-                wait = None
+                pass
             self._metrics.bind_outcome("unread")
             await asyncio.sleep(backoff.next(wait))
             found = attempt.seen()
