@@ -40,7 +40,7 @@ class Arena:
     def add_nodes(self, count: int, *, cpu: str = "8", pods: str = "110", **more: Any) -> list[str]:
         """Nodes of the pool, ready."""
         names = [f"{self.name}-{len(self.nodes) + n}" for n in range(count)]
-        own = {"labels": {POOL: self.name}, "taints": [self.taint]}
+        own: dict[str, Any] = {"labels": {POOL: self.name}, "taints": [self.taint]}
         manifests = [node(name, cpu=cpu, memory="64Gi", pods=pods, **own, **more) for name in names]
         create_nodes(self.kube, manifests, timeout=60)
         self.nodes += names
