@@ -48,7 +48,7 @@ def measure(arguments: Sequence[str] = ()) -> dict[str, object]:
     result = [outcome.as_dict() for outcome in outcomes]
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     plot(result, ARTIFACTS / "scheduler.svg")
-    return {"met": all(bar["met"] for bar in bars), "bars": bars, "results": result}
+    return {"met": all(one["met"] for one in bars), "bars": bars, "results": result}
 
 
 def _trials(label: str, nodes: int, all_classes: Sequence[int]) -> Iterator[Outcome]:
