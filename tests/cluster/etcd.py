@@ -27,6 +27,7 @@ VOLATILE = tuple(
 )
 QUIET = 0.25  # seconds without a change after which the controllers have caught up
 TRANSACTION = 100  # operations; the server's limit is 128
+OUT_OF_RANGE = 11  # gRPC's code for a revision that is already compacted
 
 
 class Etcd:
@@ -36,11 +37,14 @@ class Etcd:
         self._url = url
         self._http = urllib3.PoolManager(retries=False, timeout=30)
 
-    def _post(self, path: str, body: object) -> dict[str, object]:
+    def _post(self, path: str, body: object, *, unless: int | None = None) -> dict[str, object]:
+        """The server's answer; empty where it refuses with the gRPC code `unless`."""
         answer = self._http.request("POST", f"{self._url}/v3/kv/{path}", body=json.dumps(body))
+        decoded = answer.json()
+        if answer.status != 200 and unless is not None and decoded.get("code") == unless:
+            return {}
         if answer.status != 200:
             raise RuntimeError(f"etcd {path}: {answer.status} {answer.data!r}")
-        decoded = answer.json()
         assert isinstance(decoded, dict)
         return decoded
 
@@ -61,10 +65,14 @@ class Etcd:
             self._post("txn", {"success": steps[begin : begin + TRANSACTION]})
 
     def compact(self) -> int:
-        """Forget all revisions before the present one; which that is."""
+        """Forget all revisions before the present one; which that is.
+
+        Another worker, or the API server itself every five minutes, may have done just that.
+        """
         header = self._post("range", {"key": _encode(ROOT), "limit": "1"})["header"]
         assert isinstance(header, dict)
-        self._post("compaction", {"revision": header["revision"], "physical": True})
+        wanted = {"revision": header["revision"], "physical": True}
+        self._post("compaction", wanted, unless=OUT_OF_RANGE)
         return int(header["revision"])
 
 

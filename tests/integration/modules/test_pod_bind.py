@@ -200,6 +200,9 @@ def terminating(yard: Yard) -> None:
     hold = {"metadata": {"finalizers": ["test.podplacement.io/hold"]}}
     yard.kube.patch("Pod", "p", hold, yard.namespace)
     yard.kube.delete("Pod", "p", yard.namespace)
+    # the pod collector does this to a pod without a node, every 20 s at a moment of its own
+    yard.failed = {"status": {"phase": "Failed"}}
+    yard.kube.patch("Pod", "p", failed, yard.namespace, subresource="status")
 
 
 def unbound_volume(yard: Yard) -> None:
