@@ -10,13 +10,13 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from podplacement_scheduler.api.client import Client
 from podplacement_scheduler.api.credentials import Credentials
 from podplacement_scheduler.api.http import HttpTransport
+from podplacement_scheduler.api.reading import Reading
 from podplacement_scheduler.api.writer import WriterPool
 
 LIMIT = 20.0  # seconds after which a test is stuck
@@ -148,18 +148,8 @@ class Server:
 
     def credentials(self, *, token: str = "secret-token", scheme: str = "http") -> Credentials:
         """As they would come from a kubeconfig."""
-        return Credentials(
-            lambda: SimpleNamespace(
-                host=f"{scheme}://127.0.0.1:{self.port}",
-                ssl_ca_cert=None,
-                cert_file=None,
-                key_file=None,
-                verify_ssl=True,
-                tls_server_name=None,
-                proxy=None,
-                get_api_key_with_prefix=lambda _name, alias: f"Bearer {token}",
-            )
-        )
+        server = f"{scheme}://127.0.0.1:{self.port}"
+        return Credentials(lambda: Reading(server=server, authorization=f"Bearer {token}"))
 
     @asynccontextmanager
     async def pool(self, connections: int = 4, **options: Any) -> AsyncIterator[WriterPool]:

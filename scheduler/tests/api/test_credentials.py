@@ -7,50 +7,45 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-import yaml
 
 from podplacement_scheduler.api import credentials as module
 from podplacement_scheduler.api.client import Client, connect
+from podplacement_scheduler.api.identity import look
+from podplacement_scheduler.api.reading import Reading
 from podplacement_scheduler.config import ClientConnection
 from podplacement_scheduler.errors import ApiError, ConfigError, Unknown, Unreached
 
 from ..misbehaving import LIMIT, Exchange, Server, serving
 from .authority import Authority, data
+from .kubeconfig import Kubeconfig, plugin, runs
 
-PLUGIN = """
-import json, pathlib
-token = pathlib.Path({path!r}).read_text()
-kind = {{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}}
-print(json.dumps({{**kind, "status": {{"token": token}}}}))
+# The official client names an entry that lacks something by all that it has.
+MISPLACED = """
+current-context: x
+clusters: [{name: c, cluster: {server: 'http://c'}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+users: [{name: u, token: secret-0}]
 """
 
 
-class Kubeconfig:
-    """A kubeconfig that is written when it is used."""
+@pytest.fixture(autouse=True)
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[Reading]:
+    """All that was read, in this process, where test_reading has one process for each."""
+    found: list[Reading] = []
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "kubeconfig"
-        self.cluster: dict[str, Any] = {}
-        self.user: dict[str, Any] = {"token": "secret-0"}
+    def read(path: str, context: str) -> Reading:
+        with TemporaryDirectory() as scratch:
+            found.append(look(path, context, scratch))
+        return found[-1]
 
-    def settings(self, server: Server, scheme: str = "http") -> ClientConnection:
-        cluster = {"server": f"{scheme}://127.0.0.1:{server.port}", **self.cluster}
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "other",
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": self.user}],
-            "contexts": [{"name": "used", "context": {"cluster": "c", "user": "u"}}],
-        }
-        self.path.write_text(yaml.safe_dump(content), encoding="utf-8")
-        return ClientConnection(kubeconfig=str(self.path), context="used")
+    monkeypatch.setattr(module, "read", read)
+    return found
 
 
 @pytest.fixture
@@ -243,27 +238,19 @@ def test_a_pod_is_its_service_account(
 def test_a_plugin_is_run_again_when_its_token_is_refused(
     kubeconfig: Kubeconfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, runs = tmp_path / "token", tmp_path / "runs"
+    file, count = tmp_path / "token", tmp_path / "runs"
     file.write_text("secret-0", encoding="utf-8")
-    program = PLUGIN.format(path=str(file)) + f"open({str(runs)!r}, 'a').write('x')\n"
-    kubeconfig.user = {
-        "exec": {
-            "apiVersion": "client.authentication.k8s.io/v1",
-            "command": sys.executable,
-            "args": ["-c", program],
-            "interactiveMode": "Never",
-        }
-    }
+    kubeconfig.user = runs(plugin(file) + f"open({str(count)!r}, 'a').write('x')\n")
     monkeypatch.setattr(module, "REFRESH_SECONDS", 0.0)
     server = Server()
 
     async def rotate(client: Client) -> None:
         await both(client)
-        assert runs.read_text(encoding="utf-8") == "x"
+        assert count.read_text(encoding="utf-8") == "x"
         server.otherwise = only_new
         file.write_text("secret-1", encoding="utf-8")
         await asyncio.gather(*(client.call("GET", "/version", hot=True) for _n in range(5)))
-        assert runs.read_text(encoding="utf-8") == "xx"
+        assert count.read_text(encoding="utf-8") == "xx"
 
     use(server, lambda: kubeconfig.settings(server), rotate)
 
@@ -284,8 +271,15 @@ def test_a_proxy_is_used(kubeconfig: Kubeconfig) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "users: [", "users: [{name: u, user: {token: secret-0}}]\n\tx", None],
-    ids=["empty", "no yaml", "tab", "missing"],
+    [
+        "",
+        "users: [",
+        "users: [{name: u, user: {token: secret-0}}]\n\tx",
+        "secret-0",
+        MISPLACED,
+        None,
+    ],
+    ids=["empty", "no yaml", "tab", "text", "misplaced", "missing"],
 )
 def test_what_cannot_be_used_is_one_clear_error(
     tmp_path: Path, content: str | None, caplog: pytest.LogCaptureFixture
@@ -307,6 +301,6 @@ def test_neither_pod_nor_kubeconfig(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_identity_does_not_tell_its_secret(kubeconfig: Kubeconfig) -> None:
-    identity = module.credentials(kubeconfig.settings(Server())).current
+    identity = module.credentials(kubeconfig.settings()).current
     assert identity.authorization == "Bearer secret-0"
     assert "secret" not in repr(identity)

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who we are towards the API server, and how it proves who it is; both may change while we run.
 
-The official client reads kubeconfigs (exec plugins, token files, certificates, proxies) and the
-service account of a pod. What it read is looked at again once a minute and whenever the server
-answers 401: tokens of service accounts live an hour, and certificates are replaced in their files.
+A process of its own reads both (see `reading`). It runs again when the server answers 401, when
+what a plugin gave is about to expire, and when a file has changed, which is looked at once a
+minute: tokens of service accounts live an hour, and certificates are replaced in their files.
 """
 
 from __future__ import annotations
@@ -14,27 +14,18 @@ import asyncio
 import logging
 import os
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
-
-import yaml
-from kubernetes import client, config
-from kubernetes.config import ConfigException
-from kubernetes.config.kube_config import KubeConfigMerger
+from tempfile import NamedTemporaryFile
 
 from ..config import ClientConnection
 from ..errors import ConfigError
+from .reading import Reading, Unreadable, read
 
 REFRESH_SECONDS = 60.0
 # After a 401 the source is asked again, but not for each of many requests that fail together.
 RENEW_SECONDS = 5.0
-
-# What the official client raises, ConfigException apart, where a file is missing or broken.
-_UNREADABLE = (ConfigException, OSError, ValueError, LookupError, TypeError, yaml.YAMLError)
 
 log = logging.getLogger(__name__)
 
@@ -52,35 +43,32 @@ class Identity:
 
 
 class Credentials:
-    """The identity that is `current`, and when to read it again.
+    """The identity that is `current`, and when to read it again."""
 
-    `costly` sources are not read again each minute: an exec plugin may take seconds, and is run
-    when what it gave expires (its own hook says) or when the server refuses it.
-    """
-
-    def __init__(self, load: Callable[[], Any], *, costly: bool = False) -> None:
-        self._load = load
-        self._costly = costly
-        self._read_at: float | None = None
+    def __init__(self, read: Callable[[], Reading]) -> None:
+        """`read` blocks, and raises Unreadable."""
+        self._read = read
+        self._looked_at: float | None = None
         self._renewed_at: float | None = None
         self._lock = asyncio.Lock()
-        self._configuration = load()
-        self.current = _identity(self._configuration, None)
+        self._reading = read()
+        self.current = _identity(self._reading, None)
 
     def is_due(self, now: float) -> bool:
-        """Whether `refresh` has something to do; cheap, for every request."""
-        if self._read_at is None:
-            self._read_at = now
-        return now - self._read_at >= REFRESH_SECONDS
+        """Whether `refresh` has something to look at; cheap, for every request."""
+        if self._looked_at is None:
+            self._looked_at = now
+        return now - self._looked_at >= REFRESH_SECONDS
 
     async def refresh(self) -> None:
-        """Read again what may have changed; what cannot be read now stays as it was."""
+        """Read again where something changed; what cannot be read now stays as it was."""
         async with self._lock:
             now = asyncio.get_running_loop().time()
-            if self.is_due(now):
-                # The hook knows tokens only: a plugin that gives certificates is run again.
-                whole = not (self._costly and self.current.authorization)
-                await self._read(now, whole=whole)
+            if not self.is_due(now):
+                return
+            self._looked_at = now
+            if await asyncio.to_thread(self._reading.is_stale, time.time()):
+                await self._read_again()
 
     async def renew(self, refused: Identity) -> bool:
         """The server answered 401: read again; whether there is something new to try."""
@@ -88,23 +76,21 @@ class Credentials:
             now = asyncio.get_running_loop().time()
             lately = self._renewed_at is not None and now - self._renewed_at < RENEW_SECONDS
             if self.current is refused and not lately:
-                self._renewed_at = now
-                await self._read(now, whole=True)
+                self._looked_at = self._renewed_at = now
+                await self._read_again()
             return self.current is not refused
 
-    async def _read(self, now: float, *, whole: bool) -> None:
+    async def _read_again(self) -> None:
         """In a thread: a plugin or a slow disk must not stop the loop."""
-        self._read_at = now
         try:
-            self.current = await asyncio.to_thread(self._read_now, whole)
-        except _UNREADABLE as err:
+            self._reading, self.current = await asyncio.to_thread(self._read_now)
+        except Unreadable as err:
             # Its text may quote what it could not read, so only the kind of error is told.
-            log.warning("credentials cannot be read, the old ones stay: %s", type(err).__name__)
+            log.warning("credentials cannot be read, the old ones stay: %s", err.kind)
 
-    def _read_now(self, whole: bool) -> Identity:
-        if whole:
-            self._configuration = self._load()
-        return _identity(self._configuration, self.current)
+    def _read_now(self) -> tuple[Reading, Identity]:
+        reading = self._read()
+        return reading, _identity(reading, self.current)
 
 
 def credentials(settings: ClientConnection) -> Credentials:
@@ -114,84 +100,57 @@ def credentials(settings: ClientConnection) -> Credentials:
         path = os.environ.get("KUBECONFIG", "")
         if not path:
             raise ConfigError("not in a cluster and no kubeconfig: give --kubeconfig FILE")
-
-    def load() -> Any:
-        configuration = client.Configuration()
-        if path:
-            config.load_kube_config(
-                config_file=path,
-                context=settings.context or None,
-                client_configuration=configuration,
-                persist_config=False,
-            )
-        else:
-            config.load_incluster_config(client_configuration=configuration)
-        return configuration
-
-    try:
-        return Credentials(load, costly=bool(path) and _runs_a_plugin(path, settings.context))
-    except ConfigException as err:
-        raise ConfigError(f"no credentials from {path or 'the service account'}: {err}") from err
-    except _UNREADABLE as err:
-        # Not its text, which may quote the file, nor itself as the cause.
-        told = getattr(err, "strerror", None) or type(err).__name__
-        raise ConfigError(f"{path or 'the service account'} cannot be read: {told}") from None
+    return Credentials(lambda: read(path, settings.context))
 
 
-def _runs_a_plugin(path: str, context: str) -> bool:
-    """Whether the user of this context gets its identity from a program."""
-    content = KubeConfigMerger(path).config
-    entry = content["contexts"].get_with_name(context or content["current-context"], safe=True)
-    name = entry["context"].safe_get("user") if entry else None
-    user = content["users"].get_with_name(name, safe=True) if name else None
-    return user is not None and any(key in user["user"] for key in ("exec", "auth-provider"))
-
-
-def _identity(configuration: Any, before: Identity | None) -> Identity:
-    """Take what the official client read; the very same object where nothing has changed.
-
-    Asking for the key runs the refresh hook, which plugins and service accounts have.
-    """
-    key: str | None = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-    server = configuration.host.rstrip("/")
-    material = _material(configuration) if server.startswith("https") else b""
+def _identity(reading: Reading, before: Identity | None) -> Identity:
+    """What a reading amounts to; the very same object where nothing has changed."""
+    material = _material(reading)
     same_tls = before is not None and before.material == material
     identity = Identity(
-        server=server,
-        server_name=configuration.tls_server_name or None,
-        proxy=_proxy(configuration),
-        authorization=" ".join(key.split()) if key else "",
-        tls=before.tls if before and same_tls else _tls(configuration, server),
+        server=reading.server,
+        server_name=reading.server_name,
+        proxy=reading.proxy,
+        authorization=reading.authorization,
+        tls=before.tls if before and same_tls else _tls(reading),
         material=material,
     )
     return before if before is not None and identity == before else identity
 
 
-def _material(configuration: Any) -> bytes:
+def _material(reading: Reading) -> bytes:
     """All bytes that the TLS settings are made of, to see when they change."""
-    paths = (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file)
-    parts = [Path(path).read_bytes() if path else b"" for path in paths]
-    return b"\0".join((*parts, b"verified" if configuration.verify_ssl else b"any"))
+    if not reading.server.startswith("https"):
+        return b""
+    parts = [part or b"" for part in (reading.ca, reading.certificate, reading.key)]
+    return b"\0".join((*parts, b"verified" if reading.verify else b"any"))
 
 
-def _tls(configuration: Any, server: str) -> ssl.SSLContext | None:
-    if not server.startswith("https"):
+def _tls(reading: Reading) -> ssl.SSLContext | None:
+    if not reading.server.startswith("https"):
         return None
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
-    # The strict checks of Python 3.13 ask for an extension that the CAs of kubeadm lack.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if not configuration.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, configuration.key_file or None)
+    try:
+        # Comments in a bundle may be in any language; an empty one must not mean the system's.
+        ca = None if reading.ca is None else reading.ca.decode("ascii", "ignore") or "empty"
+        context = ssl.create_default_context(cadata=ca)
+        # The strict checks of Python 3.13 ask for an extension that the CAs of kubeadm lack.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if not reading.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if reading.certificate is not None:
+            _prove(context, reading.certificate, reading.key or b"")
+    except (OSError, ValueError) as err:
+        kind = type(err).__name__
+        raise Unreadable(
+            f"certificates for {reading.server} cannot be used: {kind}", kind
+        ) from None
     return context
 
 
-def _proxy(configuration: Any) -> str | None:
-    """The proxy to use for this server, if any; NO_PROXY counts where the environment names it."""
-    proxy: str | None = configuration.proxy
-    host = urlsplit(configuration.host).hostname or ""
-    if proxy and proxy in getproxies().values() and proxy_bypass(host):
-        return None
-    return proxy or None
+def _prove(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """The library takes certificates from files only; nobody else can read this one."""
+    with NamedTemporaryFile(prefix="podplacement-") as file:
+        file.write(certificate + b"\n" + key)
+        file.flush()
+        context.load_cert_chain(file.name)

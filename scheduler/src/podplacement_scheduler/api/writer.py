@@ -93,28 +93,26 @@ class WriterPool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         told = f"{method} {path}"
-        await self._slot(told, deadline)
+        if self._slots.locked():
+            await self._wait_in_line(told, deadline)
+        else:
+            await self._slots.acquire()
         try:
             connection = self._reusable(loop.time()) or await self._connect(told, deadline)
             if self.gate is not None and not self.gate():
                 self._idle.append(connection)
                 raise Unreached(f"{told}: not sent: this process may not write now")
-            answer = connection.send(self._bytes(method, path, body, content_type), told, method)
-            timer = loop.call_at(deadline, connection.time_out)
+            content = self._bytes(method, path, body, content_type)
             try:
-                return await answer
+                return await connection.send(content, told, method, deadline)
             finally:
-                timer.cancel()
                 if connection.settle(loop.time()):
                     self._idle.append(connection)
         finally:
             self._slots.release()
 
-    async def _slot(self, told: str, deadline: float) -> None:
-        """Wait for one's turn: first come, first served."""
-        if not self._slots.locked():
-            await self._slots.acquire()
-            return
+    async def _wait_in_line(self, told: str, deadline: float) -> None:
+        """First come, first served."""
         if self._queued >= self._waiting:
             raise Unreached(f"{told}: not sent: {self._queued} requests wait already")
         self._queued += 1
@@ -200,6 +198,8 @@ class _Connection(asyncio.Protocol):
         self._answer: Answer | None = None
         self._future: asyncio.Future[Response] | None = None
         self._told = ""
+        self._deadline = now
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -212,16 +212,38 @@ class _Connection(asyncio.Protocol):
             return False
         return self._used >= since and self._tls is tls
 
-    def send(self, data: bytes, told: str, method: str) -> asyncio.Future[Response]:
+    def send(
+        self, data: bytes, told: str, method: str, deadline: float
+    ) -> asyncio.Future[Response]:
         """Write a request; the future ends with its answer, or Unknown."""
-        transport = self._transport
+        transport, loop = self._transport, asyncio.get_running_loop()
         if transport is None or transport.is_closing():
             raise Unreached(f"{told}: not sent: the connection was closed")
         self._told = told
         self._answer = Answer(method)
-        self._future = asyncio.get_running_loop().create_future()
+        self._future = loop.create_future()
+        self._deadline = deadline
+        # One timer runs behind the deadlines of many requests: most of them never need one.
+        if self._timer is None or self._timer.when() > deadline:
+            self._arm(loop)
         transport.write(data)
         return self._future
+
+    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(self._deadline, self._look_at_the_time)
+
+    def _look_at_the_time(self) -> None:
+        """The deadline that the timer was set to is over; the present one may not be."""
+        self._timer = None
+        if self._future is None:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._deadline:
+            self._arm(loop)
+        else:
+            self._fail("no answer in time")
 
     def data_received(self, data: bytes) -> None:
         answer, future = self._answer, self._future
@@ -244,10 +266,6 @@ class _Connection(asyncio.Protocol):
             self.abort()
         return self._transport is not None and not self._transport.is_closing()
 
-    def time_out(self) -> None:
-        """No answer came in time."""
-        self._fail("no answer in time")
-
     def eof_received(self) -> None:
         answer, future = self._answer, self._future
         if answer is not None and future is not None and not future.done():
@@ -258,6 +276,9 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._open.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._fail("the connection was closed before the answer")
 
     def abort(self) -> None:
