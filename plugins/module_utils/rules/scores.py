@@ -18,6 +18,7 @@ from .selectors import matches_node_selector_term
 from .taints import taints_of, tolerates
 
 MAX_SCORE = 100
+_MAX_CURVE_SCORE = 10  # what people write in a shape
 _MEBIBYTE = 1024 * 1024
 _FEWEST_IMAGE_BYTES = 23 * _MEBIBYTE
 _MOST_IMAGE_BYTES = 1000 * _MEBIBYTE  # for each container
@@ -42,6 +43,40 @@ def least_allocated(demands: Iterable[Demand]) -> Amount:
 def most_allocated(demands: Iterable[Demand]) -> Amount:
     """mostResourceScorer in pkg/scheduler/framework/plugins/noderesources/most_allocated.go."""
     return _weighted_mean(demands, _most_requested)
+
+
+def requested_to_capacity_ratio(
+    demands: Iterable[Demand], shape: Sequence[tuple[int, int]]
+) -> Amount:
+    """By a curve of one's own: `shape` has points of utilisation (0 to 100, rising) and score (0 to
+    10), and between two of them the score is on the line. What comes to 0 is left out of the mean.
+
+    buildRequestedToCapacityRatioScorerFunction in
+    pkg/scheduler/framework/plugins/noderesources/requested_to_capacity_ratio.go.
+    """
+    points = [(used, score * (MAX_SCORE // _MAX_CURVE_SCORE)) for used, score in shape]
+    total: Amount = 0
+    weights: Amount = 0
+    for demand in demands:
+        score = _on_curve(_most_requested(demand.requested, demand.capacity), points)
+        weight = demand.weight * (demand.capacity != 0) * (score > 0)
+        total = total + score * weight
+        weights = weights + weight
+    return (2 * total + weights) // (2 * weights + (weights == 0))  # rounded, a half upwards
+
+
+def _on_curve(used: Amount, points: Sequence[tuple[int, int]]) -> Amount:
+    """The sum of what each piece adds or takes; a piece that is not reached adds nothing.
+
+    A part of a piece is cut towards zero, as Go divides, also where the curve falls.
+    """
+    score: Amount = points[0][1] + used * 0
+    for (begin, low), (end, high) in zip(points, points[1:]):
+        width = end - begin
+        part = (used - begin) * (used > begin) * (used <= end) + width * (used > end)
+        piece = abs(high - low) * part // width
+        score = score + (piece if high >= low else -piece)
+    return score
 
 
 def _weighted_mean(demands: Iterable[Demand], score: Callable[[Amount, Amount], Amount]) -> Amount:

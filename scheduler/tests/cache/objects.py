@@ -11,6 +11,7 @@ from typing import Any
 from podplacement_scheduler.api.kinds import NODES, PODS
 from podplacement_scheduler.cache.cluster import Cluster
 from podplacement_scheduler.cache.objects import Pod
+from podplacement_scheduler.cache.sinks import fill
 from podplacement_scheduler.framework.interface import Event
 
 OURS = "ours"
@@ -68,6 +69,7 @@ def node(
     pods: str = "10",
     labels: dict[str, str] | None = None,
     heartbeat: int = 0,
+    images: dict[str, int] | None = None,
     **spec: Any,
 ) -> dict[str, Any]:
     """A Node; `heartbeat` changes what a kubelet writes each minute."""
@@ -81,6 +83,7 @@ def node(
         "spec": spec,
         "status": {
             "allocatable": {"cpu": cpu, "memory": memory, "pods": pods},
+            "images": [{"names": [n], "sizeBytes": size} for n, size in (images or {}).items()],
             "conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": heartbeat}],
         },
     }
@@ -135,11 +138,11 @@ class World:
 
     def list_pods(self, *pods: dict[str, Any]) -> None:
         """A list, as after a gap in the watch."""
-        self.cluster.sink(PODS).replace(map(raw, pods))
+        fill(self.cluster.sink(PODS), map(raw, pods))
 
     def list_nodes(self, *nodes: dict[str, Any]) -> None:
         """The same of nodes."""
-        self.cluster.sink(NODES).replace(map(raw, nodes))
+        fill(self.cluster.sink(NODES), map(raw, nodes))
 
     def cpu(self, name: str) -> int:
         """Millicores that are taken of a node."""

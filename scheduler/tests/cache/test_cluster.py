@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from podplacement_scheduler.api.kinds import CLAIMS, NODES, PODS, VOLUMES
+from podplacement_scheduler.cache.sinks import fill
 from podplacement_scheduler.framework.interface import Event
 
 from .objects import OTHERS, World, node, pod, raw
@@ -244,7 +245,7 @@ def test_what_cannot_be_read_is_left_out(event: str, text: bytes) -> None:
     world = World(node("node-1"))
     for kind in (PODS, NODES, CLAIMS):
         world.cluster.sink(kind).apply(event, text)
-    world.cluster.sink(PODS).replace([text, raw(pod("a"))])
+    fill(world.cluster.sink(PODS), [text, raw(pod("a"))])
     assert set(world.cluster.pods) == {"a"}
 
 
@@ -316,7 +317,7 @@ def test_a_change_of_storage_is_told_and_a_replay_is_not() -> None:
     sink.apply("MODIFIED", claim("data", 5))
     sink.apply("MODIFIED", claim("data", 4))
     assert world.told.events == [Event.VOLUME_CHANGED]
-    sink.replace([claim("data", 5)])
+    fill(sink, [claim("data", 5)])
     assert world.told.events == [Event.VOLUME_CHANGED]
     sink.replace([])
     assert world.told.events == [Event.VOLUME_CHANGED] * 2

@@ -29,13 +29,13 @@ class Shelf:
         self.reasons: list[str] = []
         self._changed = asyncio.Event()
 
-    def replace(self, items: Iterable[bytes]) -> None:
-        self.objects = dict(map(self._read, items))
+    def replace(self, items: Iterable[tuple[str, str]]) -> None:
+        self.objects = dict(items)
         self.replaced += 1
         self._changed.set()
 
     def apply(self, event: str, raw: bytes) -> None:
-        name, version = self._read(raw)
+        name, version = self.read(raw)
         if event == "DELETED":
             del self.objects[name]
         else:
@@ -45,7 +45,7 @@ class Shelf:
     def relist(self, _kind: str, reason: str) -> None:
         self.reasons.append(reason)
 
-    def _read(self, raw: bytes) -> tuple[str, str]:
+    def read(self, raw: bytes) -> tuple[str, str]:
         meta = msgspec.json.decode(raw)["metadata"]
         return meta["uid"], meta["resourceVersion"]
 

@@ -28,9 +28,19 @@ from .objects import OTHERS, OURS, World, node, pod, raw
 NODES = tuple(f"node-{i}" for i in range(4))
 UIDS = tuple(f"pod-{i}" for i in range(6))
 # What some pods ask for: so that each class is decided about again and again.
+APP = {"app": "web"}
+KEEPS_AWAY = {
+    "podAntiAffinity": {
+        "requiredDuringSchedulingIgnoredDuringExecution": [
+            {"labelSelector": {"matchLabels": APP}, "topologyKey": "kubernetes.io/hostname"}
+        ]
+    }
+}
 SHAPES: tuple[dict[str, Any], ...] = (
     {},
     {"cpu": "1", "memory": "1Gi"},
+    {"labels": APP},
+    {"affinity": KEEPS_AWAY},
     {"cpu": "3"},
     {"ports": [8080]},
     {"nodeSelector": {"disk": "ssd"}},
@@ -52,6 +62,7 @@ NODE_SPECS: tuple[dict[str, Any], ...] = (
     {"taints": [{"key": "example.com/x", "effect": "NoSchedule"}]},
     {"taints": [{"key": "example.com/x", "effect": "PreferNoSchedule"}]},
     {"unschedulable": True},
+    {"images": {"registry.example/app:1": 500 << 20}},
     {"cpu": "16", "memory": "64Gi", "pods": "2"},
 )
 Truth = dict[str, dict[str, Any]]

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from podplacement_scheduler.cache.sinks import fill
 from podplacement_scheduler.commands.watch import Printer, watch
 
 from ..misbehaving import Exchange, Server, served
@@ -30,10 +31,10 @@ def pod(name: str, phase: str = "Pending", **meta: Any) -> bytes:
 def test_each_thing_is_told_once() -> None:
     out = io.StringIO()
     printer = Printer(out, "text")
-    printer.replace([pod("a"), pod("b")])
+    fill(printer, [pod("a"), pod("b")])
     printer.apply("MODIFIED", pod("a", resourceVersion="7"))
     printer.apply("MODIFIED", pod("a", "Running"))
-    printer.replace([pod("a", "Running")])
+    fill(printer, [pod("a", "Running")])
     assert out.getvalue().splitlines() == [
         "pod: 'n/a', phase: 'Pending', scheduler: 'mine'",
         "pod: 'n/b', phase: 'Pending', scheduler: 'mine'",
@@ -45,7 +46,7 @@ def test_each_thing_is_told_once() -> None:
 def test_an_end_has_two_parts() -> None:
     out = io.StringIO()
     printer = Printer(out, "json")
-    printer.replace([pod("a")])
+    fill(printer, [pod("a")])
     going = pod("a", deletionTimestamp="2026-01-01T00:00:00Z")
     printer.apply("MODIFIED", going)
     printer.apply("DELETED", going)

@@ -181,3 +181,13 @@ def test_of_a_users_plugin_nobody_knows_what_it_looks_at() -> None:
     seat = Seat(node("node-1", labels={"zone": "a"}), plugins={"Grouped": Grouped})
     assert seat.chosen(labels={"job": "1"}) == seat.chosen(labels={"job": "2"}) == "node-1"
     assert seat.decider.rows_kept == 2
+
+
+@pytest.mark.parametrize("many", [1, 8, 9, 30])
+def test_however_much_has_changed_since_the_last_decision_counts(many: int) -> None:
+    seat = Seat(*[node(f"node-{i:02}") for i in range(31)])
+    seat.chosen()
+    for number in range(many):
+        seat.pods("ADDED", pod(f"there-{number}", node=f"node-{number:02}", cpu="1"))
+    expected = {f"node-{i:02}" for i in range(many, 31)}
+    assert {seat.chosen() for dummy in range(60)} <= expected

@@ -57,7 +57,7 @@ def test_only_so_many_nodes_are_looked_for_and_not_always_the_same() -> None:
         Named.asked.clear()
         found = seat.decide()
         assert isinstance(found, Decision)
-        assert found.feasible == 100
+        assert len(Named.asked) == 100
         asked.append(set(Named.asked))
     assert len(asked[0] | asked[1] | asked[2]) == 250
 

@@ -336,6 +336,13 @@ def test_a_claim_that_waits_for_a_scheduler_is_refused_by_name(
     assert ok or "unbound claim data (WaitForFirstConsumer)" in status.reasons[0]
 
 
+def curved(*points: tuple[int, int]) -> dict[str, Any]:
+    """Arguments of NodeResourcesFit: a score by points of utilization and score."""
+    shape = [{"utilization": used, "score": score} for used, score in points]
+    kind = "RequestedToCapacityRatio"
+    return {"scoringStrategy": {"type": kind, "requestedToCapacityRatio": {"shape": shape}}}
+
+
 @pytest.mark.parametrize(
     ("name", "args", "problem"),
     [
@@ -345,8 +352,12 @@ def test_a_claim_that_waits_for_a_scheduler_is_refused_by_name(
         (
             "NodeResourcesFit",
             {"scoringStrategy": {"type": "RequestedToCapacityRatio"}},
-            "there is no RequestedToCapacityRatio",
+            "shape: at least one point",
         ),
+        ("NodeResourcesFit", curved((0, 0), (50, 10), (50, 0)), "shape: utilization must rise"),
+        ("NodeResourcesFit", curved((0, 0), (101, 10)), "<= 100"),
+        ("NodeResourcesFit", curved((-1, 0)), ">= 0"),
+        ("NodeResourcesFit", curved((0, 11)), "<= 10"),
         (
             "NodeResourcesFit",
             {"scoringStrategy": {"resources": [{"name": "cpu", "weight": 101}]}},

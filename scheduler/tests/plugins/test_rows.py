@@ -57,6 +57,9 @@ def compare_filters(here: Here, judging: Any, pod: Any) -> None:
     reasons = Counter(reason for verdict in verdicts for reason in verdict.reasons)
     assert judging.reasons_rows(state, pod, here.table, rows) == reasons
     # The engine asks for parts of the rows too.
+    if hasattr(judging, "filter_row"):
+        each = [judging.filter_row(state, pod, here.table, row) for row in rows.tolist()]
+        assert each == fits.tolist()
     some = rows[::2]
     assert judging.filter_rows(state, pod, here.table, some).tolist() == fits[::2].tolist()
 
@@ -67,6 +70,7 @@ def compare_scores(here: Here, judging: Any, pod: Any) -> None:
     together = judging.score_rows(state, pod, here.table, rows)
     assert together.tolist() == scores
     assert all(0 <= score <= 100 for score in scores)
+    assert [judging.score_row(state, pod, here.table, row) for row in rows.tolist()] == scores
     assert judging.score_rows(state, pod, here.table, rows[1:]).tolist() == scores[1:]
 
 
@@ -83,19 +87,29 @@ def test_filters_by_rows_are_the_rules(nodes: Any, pod: Any, ignored: list[str])
         compare_filters(here, judging, mine)
 
 
+SHAPE = st.lists(
+    st.fixed_dictionaries({"utilization": st.integers(0, 100), "score": st.integers(0, 10)}),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda point: point["utilization"],
+).map(lambda points: sorted(points, key=lambda point: point["utilization"]))
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     nodes=CLUSTER,
     pod=POD,
     resources=RESOURCES,
-    kind=st.sampled_from(["LeastAllocated", "MostAllocated"]),
+    kind=st.sampled_from(["LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"]),
+    shape=SHAPE,
 )
 def test_scores_by_rows_are_the_formulas(
-    nodes: Any, pod: Any, resources: list[Any], kind: str
+    nodes: Any, pod: Any, resources: list[Any], kind: str, shape: list[Any]
 ) -> None:
     here = filled(nodes)
     mine = here.add_pod("mine", **pod)
-    strategy = {"type": kind, "resources": resources}
+    ratio = {"requestedToCapacityRatio": {"shape": shape}}
+    strategy = {"type": kind, "resources": resources, **ratio}
     balanced = [{"name": resource["name"]} for resource in resources]
     for judging in (
         plugin("NodeResourcesFit", here),

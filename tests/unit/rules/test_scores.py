@@ -20,6 +20,7 @@ from ansible_collections.podplacement.core.plugins.module_utils.rules.scores imp
     normalized,
     pod_images,
     preferred_affinity,
+    requested_to_capacity_ratio,
 )
 
 MIB = 1024 * 1024
@@ -50,6 +51,47 @@ def demand(requested: int, capacity: int, weight: int = 1, before: int = 0) -> D
 )
 def test_least_and_most_allocated(demands: list[Demand], least: int, most: int) -> None:
     assert (least_allocated(demands), most_allocated(demands)) == (least, most)
+
+
+FALLING = ((0, 10), (100, 0))
+HILL = ((10, 2), (40, 10), (70, 3))
+
+
+@pytest.mark.parametrize(
+    ("shape", "demands", "score"),
+    [
+        # As most and as least allocated.
+        (((0, 0), (100, 10)), [demand(1, 4)], 25),
+        (FALLING, [demand(1, 4)], 75),
+        # Before the first point and after the last the curve is flat, and one point is a line.
+        (HILL, [demand(5, 100)], 20),
+        (HILL, [demand(71, 100)], 30),
+        (((50, 7),), [demand(0, 100)], 70),
+        # On a point, and between two: 20 + 80 * 15 / 30, 100 - 70 * 10 / 30 cut to 100 - 23.
+        (HILL, [demand(40, 100)], 100),
+        (HILL, [demand(25, 100)], 60),
+        (HILL, [demand(50, 100)], 77),
+        # The utilisation is cut first: 66 of 100, and 2/3 is on neither side of it.
+        (((0, 0), (100, 10)), [demand(2, 3)], 66),
+        # More than there is counts as all of it.
+        (FALLING, [demand(5, 4)], 0),
+        (((0, 0), (100, 10)), [demand(5, 4)], 100),
+        # The mean is rounded: (25 + 50 + 50) / 3 = 41.7, and a half goes up: (25 + 50) / 2.
+        (((0, 0), (100, 10)), [demand(1, 4), demand(1, 2), demand(1, 2)], 42),
+        (((0, 0), (100, 10)), [demand(1, 4), demand(1, 2)], 38),
+        # What comes to 0 is no part of the mean, nor is what the node has not.
+        (FALLING, [demand(1, 4), demand(4, 4)], 75),
+        (FALLING, [demand(1, 4), demand(7, 0)], 75),
+        (FALLING, [demand(4, 4)], 0),
+        (FALLING, [], 0),
+        # Weights: (75 * 3 + 50) / 4 = 68.75.
+        (FALLING, [demand(1, 4, 3), demand(1, 2)], 69),
+    ],
+)
+def test_requested_to_capacity_ratio(
+    shape: tuple[tuple[int, int], ...], demands: list[Demand], score: int
+) -> None:
+    assert requested_to_capacity_ratio(demands, shape) == score
 
 
 @pytest.mark.parametrize(

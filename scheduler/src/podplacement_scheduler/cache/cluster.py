@@ -107,6 +107,11 @@ class Cluster:
         return self.volumes
 
     @property
+    def epoch(self) -> tuple[int, int, int]:
+        """Another one after each change of a node, of volumes, or of a pod with anti-affinity."""
+        return self.table.nodes_version, self.volumes.version, self.anti_affinity.version
+
+    @property
     def node_count(self) -> int:
         """How many nodes this scheduler may use."""
         return self.table.count
@@ -190,7 +195,6 @@ class Cluster:
         if old is not None and not newer(pod.resource_version, old.resource_version):
             if not certain or pod.resource_version == old.resource_version:
                 return
-        self._slim(pod)
         before = self.node_of(pod.uid)
         self.pods[pod.uid] = pod
         if pod.node_name:
@@ -212,7 +216,7 @@ class Cluster:
         if known is not None and self._waits(known) and self.listener is not None:
             self.listener.pod_gone(pod)
 
-    def _slim(self, pod: Pod) -> None:
+    def slim(self, pod: Pod) -> None:
         """Only a pod that we may place keeps its JSON."""
         if pod.raw is not None and pod.scheduler_name not in self._scheduler_names:
             pod.raw = None

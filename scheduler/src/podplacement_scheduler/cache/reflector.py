@@ -15,7 +15,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -44,8 +44,14 @@ log = logging.getLogger(__name__)
 class Sink(Protocol):
     """What the reflector fills."""
 
-    def replace(self, items: Iterable[bytes]) -> None:
-        """This is the whole state now; the difference to what was known is the sink's to find."""
+    def read(self, raw: bytes) -> Any:
+        """What is kept of an object of a list while the rest of the list comes in.
+
+        The text is many times as long as what is kept of it, and a list is all of a cluster.
+        """
+
+    def replace(self, items: Iterable[Any]) -> None:
+        """What was read is the whole state; the difference to what was known is the sink's."""
 
     def apply(self, event: str, raw: bytes) -> None:
         """ADDED, MODIFIED or DELETED; the same event may come twice."""
@@ -105,18 +111,27 @@ class Reflector:
         self.namespace = namespace
         self.field_selector = field_selector
         self.synced = asyncio.Event()
-        self.version = ""
         self.heard = 0.0
         self._clock = clock
         self._rng = rng
         self._metrics = metrics
         self._backoff = Backoff(0.2, 5.0, rng)
+        self._version = ""
+        self._latest: bytes | None = None  # the last object, while nobody has asked for its version
         self._reason = "start"  # why the next step is a list; empty: it is a watch
         self._streams = True  # the server serves streaming lists, as far as known
         self._pages_next = False
         self._barren = 0
         self._wanted: list[asyncio.Future[None]] = []
         self._scope: asyncio.Timeout | None = None
+
+    @property
+    def version(self) -> str:
+        """Of the last object that was heard of."""
+        if self._latest is not None:
+            self._version = _VERSION.decode(self._latest).metadata.resource_version or self._version
+            self._latest = None
+        return self._version
 
     async def run(self) -> None:
         """For ever; ends only when it is cancelled."""
@@ -168,7 +183,7 @@ class Reflector:
         except BaseException:
             self._wanted = wanted + self._wanted
             raise
-        self.version = version
+        self._version, self._latest = version, None
         reason, self._reason = self._reason or "refresh", ""
         self._barren = 0
         if self._metrics is not None:
@@ -179,7 +194,7 @@ class Reflector:
             if not done.done():
                 done.set_result(None)
 
-    async def _collect(self) -> tuple[list[bytes], str]:
+    async def _collect(self) -> tuple[list[Any], str]:
         """A streaming list where served, else pages; after a stream that broke, pages once."""
         if self._streams and not self._pages_next:
             try:
@@ -199,9 +214,9 @@ class Reflector:
             # The list was compacted away between two pages: all at once cannot suffer that.
             return await self._collect_pages(0)
 
-    async def _collect_stream(self) -> tuple[list[bytes], str]:
+    async def _collect_stream(self) -> tuple[list[Any], str]:
         """The state as ADDED events; what changes meanwhile may come before its end, too."""
-        found: dict[str, bytes] = {}
+        found: dict[str, Any] = {}
         async with self.client.watch(
             self.kind,
             version="",
@@ -219,11 +234,11 @@ class Reflector:
                 elif event == "DELETED":
                     found.pop(meta.uid, None)
                 else:
-                    found[meta.uid] = raw
+                    found[meta.uid] = self.sink.read(raw)
         raise Unknown(f"{self.kind.plural}: the streaming list ended before its end")
 
-    async def _collect_pages(self, limit: int) -> tuple[list[bytes], str]:
-        items: list[bytes] = []
+    async def _collect_pages(self, limit: int) -> tuple[list[Any], str]:
+        items: list[Any] = []
         version = ""
         async for page in self.client.pages(
             self.kind,
@@ -232,7 +247,7 @@ class Reflector:
             limit=limit,
         ):
             self.heard = self._clock.monotonic()
-            items += page.items
+            items += map(self.sink.read, page.items)
             version = page.version
         return items, version
 
@@ -267,7 +282,7 @@ class Reflector:
         self._barren = 0
         if event != "BOOKMARK":
             self.sink.apply(event, raw)
-        self.version = _VERSION.decode(raw).metadata.resource_version or self.version
+        self._latest = raw
 
     def _count_barren(self, reason: str, *, at_once: bool = False) -> None:
         """A watch that brought nothing; after a few of them the version is not believed."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -27,8 +27,11 @@ _LOG = logging.getLogger(__name__)
 class Sink(Protocol):
     """Where a reflector puts what it sees."""
 
-    def replace(self, items: Iterable[bytes]) -> None:
-        """The whole state now."""
+    def read(self, raw: bytes) -> Any:
+        """What is kept of an object of a list; None where it cannot be read."""
+
+    def replace(self, items: Iterable[Any]) -> None:
+        """What was read is the whole state now."""
 
     def apply(self, event: str, raw: bytes) -> None:
         """ADDED, MODIFIED or DELETED."""
@@ -40,12 +43,23 @@ class PodSink:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    def replace(self, items: Iterable[bytes]) -> None:
+    def read(self, raw: bytes) -> Pod | None:
+        """The pod; its text is kept only where we may place it."""
+        cluster = self._cluster
+        pod = _read(raw, lambda text: decode_pod(text, cluster.interner))
+        if pod is None:
+            return None
+        known = cluster.pods.get(pod.uid)
+        if known is not None and known.resource_version == pod.resource_version:
+            return known  # a list of what is known needs no room
+        cluster.slim(pod)
+        return pod
+
+    def replace(self, items: Iterable[Pod | None]) -> None:
         """Take a list for the truth: what it does not hold is gone, assumed or not."""
         cluster = self._cluster
         seen = set()
-        for raw in items:
-            pod = self._read(raw)
+        for pod in items:
             if pod is not None:
                 seen.add(pod.uid)
                 cluster.put_pod(pod, certain=True)
@@ -54,16 +68,13 @@ class PodSink:
 
     def apply(self, event: str, raw: bytes) -> None:
         """ADDED, MODIFIED or DELETED."""
-        pod = self._read(raw)
+        pod = self.read(raw)
         if pod is None:
             return
         if event == "DELETED":
             self._cluster.drop_pod(pod)
         else:
             self._cluster.put_pod(pod)
-
-    def _read(self, raw: bytes) -> Pod | None:
-        return _read(raw, lambda text: decode_pod(text, self._cluster.interner))
 
 
 class NodeSink:
@@ -72,10 +83,14 @@ class NodeSink:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    def replace(self, items: Iterable[bytes]) -> None:
+    def read(self, raw: bytes) -> Node | None:
+        """The node."""
+        return _read(raw, self._cluster.read_node)
+
+    def replace(self, items: Iterable[Node | None]) -> None:
         """Take a list for the truth."""
         cluster = self._cluster
-        nodes = [node for node in map(self._read, items) if node is not None]
+        nodes = [node for node in items if node is not None]
         cluster.table.reserve(sum(node.name not in cluster.table.index for node in nodes))
         for node in nodes:
             cluster.put_node(node, certain=True)
@@ -86,7 +101,7 @@ class NodeSink:
 
     def apply(self, event: str, raw: bytes) -> None:
         """ADDED, MODIFIED or DELETED."""
-        node = self._read(raw)
+        node = self.read(raw)
         if node is None:
             return
         if event != "DELETED":
@@ -94,8 +109,10 @@ class NodeSink:
         elif node.uid == self._cluster.node_uid(node.name):
             self._cluster.drop_node(node.name)
 
-    def _read(self, raw: bytes) -> Node | None:
-        return _read(raw, self._cluster.read_node)
+
+def fill(sink: Sink, objects: Iterable[bytes]) -> None:
+    """Give a sink a list as it came from the API server."""
+    sink.replace(map(sink.read, objects))
 
 
 def _read(raw: bytes, decode: Callable[[bytes], T]) -> T | None:

@@ -10,8 +10,9 @@ last looked.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,28 @@ Rows = NDArray[np.intp]
 _FIRST_COLUMNS = ("cpu", "memory", "ephemeral-storage")
 _FACETS_KEPT = 64
 _NO_ROWS: Rows = np.zeros(0, np.intp)
+# So many changes of usage are remembered one by one.
+_FEW = 8
+
+
+class Lookup:
+    """What is there and what is taken on some rows, found once for all plugins that ask.
+
+    `both`, `used` and `nonzero` are of cpu and memory alone, each a line of its own: operations on
+    long lines are cheap. `both` is what there is, None where some row has none of one.
+    """
+
+    __slots__ = ("both", "nonzero", "requested", "rows", "there", "used", "version")
+
+    def __init__(self, table: NodeTable, rows: Rows) -> None:
+        self.rows = rows
+        self.version = table.version
+        self.there: NDArray[np.int64] = table.allocatable.take(rows, 0)
+        self.requested: NDArray[np.int64] = table.requested.take(rows, 0)
+        self.used: NDArray[np.int64] = self.requested.T[:2].copy()
+        self.nonzero: NDArray[np.int64] = table.nonzero.take(rows, 0).T.copy()
+        both: NDArray[np.int64] = self.there.T[:2].copy()
+        self.both = both if np.count_nonzero(both) == both.size else None
 
 
 class NodeTable:
@@ -51,8 +74,10 @@ class NodeTable:
         self.count = 0  # usable nodes
         self.image_counts: Counter[str] = Counter()  # of usable nodes, by the name of the image
         self._free: list[int] = []
+        self._lookup: Lookup | None = None
         self._groupings: dict[frozenset[str], Grouping] = {}
-        self._nodes_version = 0  # the version when a node changed last
+        self._lately: deque[int] = deque(maxlen=_FEW)  # the rows of the last changes of usage
+        self.nodes_version = 0  # the version when a node changed last
         self._resized = 0  # the version when the arrays were last replaced
         self.present: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self.usable: NDArray[np.bool_] = np.zeros(0, np.bool_)
@@ -71,9 +96,16 @@ class NodeTable:
         if version < self._resized:
             return None
         usages = (self._usage_modified > version).nonzero()[0]
-        if version >= self._nodes_version:
+        if version >= self.nodes_version:
             return _NO_ROWS, usages
         return (self._node_modified > version).nonzero()[0], usages
+
+    def used_since(self, version: int) -> list[int] | None:
+        """The rows whose usage changed, where that is all and they are few; else None."""
+        times = self.version - version
+        if times > len(self._lately) or version < self.nodes_version or version < self._resized:
+            return None
+        return list(islice(reversed(self._lately), times))
 
     def grouping(self, facets: frozenset[str]) -> Grouping:
         """The rows grouped by what their nodes are like; kept until it grows out of hand."""
@@ -88,6 +120,13 @@ class NodeTable:
         """The group of each row, and one row of each group."""
         found = self.grouping(facets)
         return found.of_row, found.representatives
+
+    def lookup(self, rows: Rows) -> Lookup:
+        """The numbers of the rows; the same object for who asks next with the same array."""
+        found = self._lookup
+        if found is None or found.rows is not rows or found.version != self.version:
+            found = self._lookup = Lookup(self, rows)
+        return found
 
     def info(self, row: int) -> NodeView:
         """The node of a row as plugins see it."""
@@ -170,7 +209,7 @@ class NodeTable:
         for grouping in self._groupings.values():
             grouping.update(row, node)
         self.version += 1
-        self._nodes_version = self._node_modified[row] = self.version
+        self.nodes_version = self._node_modified[row] = self.version
 
     def _count_images(self, node: Node | None, sign: int) -> None:
         for name in node.image_names() if node is not None else ():
@@ -194,6 +233,7 @@ class NodeTable:
             self._count_ports(row, share.ports, sign)
         self.version += 1
         self._usage_modified[row] = self.version
+        self._lately.append(row)
 
     def _count_ports(self, row: int, ports: Sequence[HostPort], sign: int) -> None:
         held = self.ports.setdefault(row, Counter())

@@ -69,16 +69,16 @@ class Shelf:
         """uid -> resource version."""
         return {kept.uid: kept.version for kept in self._objects.values()}
 
-    def replace(self, items: Iterable[bytes]) -> None:
-        """The whole state now."""
-        found = {key: kept for key, kept in map(self._read, items) if kept is not None}
+    def replace(self, items: Iterable[tuple[Key, Kept | None]]) -> None:
+        """What was read is the whole state now."""
+        found = {key: kept for key, kept in items if kept is not None}
         if found != self._objects:
             self._objects = found
             self._tell()
 
     def apply(self, event: str, raw: bytes) -> None:
         """ADDED, MODIFIED or DELETED."""
-        key, kept = self._read(raw)
+        key, kept = self.read(raw)
         known = self._objects.get(key)
         if kept is None:
             return
@@ -96,7 +96,8 @@ class Shelf:
         self.version += 1
         self._changed()
 
-    def _read(self, raw: bytes) -> tuple[Key, Kept | None]:
+    def read(self, raw: bytes) -> tuple[Key, Kept | None]:
+        """What is kept of an object, and under which name; None where it cannot be read."""
         try:
             meta = OBJECT.decode(raw).metadata
         except msgspec.DecodeError as err:

@@ -30,6 +30,7 @@ from ..api.kinds import (
 )
 from ..cache.cluster import Cluster
 from ..cache.objects import Pod, decode_pod
+from ..cache.sinks import fill
 from ..clock import LoopClock
 from ..config import ClientConnection, Configuration, seconds
 from ..engine.decide import Decider
@@ -117,7 +118,7 @@ async def _fill(client: Client, cluster: Cluster, kind: Kind) -> None:
     selector = _ACTIVE if kind == PODS else ""
     async for page in client.pages(kind, field_selector=selector):
         items += page.items
-    cluster.sink(kind).replace(items)
+    fill(cluster.sink(kind), items)
 
 
 def write_text(found: Explanation, out: TextIO) -> None:

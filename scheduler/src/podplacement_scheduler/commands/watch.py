@@ -98,27 +98,31 @@ class Printer:
         self._json = output == "json"
         self._known: dict[str, Line] = {}
 
-    def replace(self, items: Iterable[bytes]) -> None:
+    def read(self, raw: bytes) -> tuple[str, Line]:
+        """What will be said of a pod, by its uid."""
+        pod = _POD.decode(raw)
+        meta = pod.metadata
+        phase = "Terminating" if meta.deletion_timestamp else pod.status.phase
+        spec = pod.spec
+        return meta.uid, Line(meta.namespace, meta.name, phase, spec.scheduler_name, spec.node_name)
+
+    def replace(self, items: Iterable[tuple[str, Line]]) -> None:
         """All pods: tells also of those that went while nobody watched."""
-        gone = self._known.keys() - {self._tell(raw) for raw in items}
+        gone = self._known.keys() - {self._tell(uid, line) for uid, line in items}
         for uid in gone:
             self._bury(uid)
 
     def apply(self, event: str, raw: bytes) -> None:
         """A change."""
-        uid = self._tell(raw)
+        uid = self._tell(*self.read(raw))
         if event == "DELETED":
             self._bury(uid)
 
-    def _tell(self, raw: bytes) -> str:
-        pod = _POD.decode(raw)
-        meta = pod.metadata
-        phase = "Terminating" if meta.deletion_timestamp else pod.status.phase
-        line = Line(meta.namespace, meta.name, phase, pod.spec.scheduler_name, pod.spec.node_name)
-        if self._known.get(meta.uid) != line:
-            self._known[meta.uid] = line
+    def _tell(self, uid: str, line: Line) -> str:
+        if self._known.get(uid) != line:
+            self._known[uid] = line
             self._print(line)
-        return meta.uid
+        return uid
 
     def _bury(self, uid: str) -> None:
         self._print(msgspec.structs.replace(self._known.pop(uid), phase="Deleted"))

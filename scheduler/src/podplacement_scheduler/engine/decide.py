@@ -21,7 +21,8 @@ from .._rules import MalformedObject
 from ..framework.interface import Code, CycleState, FitError
 from .live import Search, enough
 from .plan import Plan
-from .refusal import Refusals, refused_as_such
+from .prepare import Preparation, Prepared
+from .refusal import Refusals
 from .rows import NO_FIT, Asking, Row, RowCache, ways
 
 if TYPE_CHECKING:
@@ -37,21 +38,11 @@ _SAMPLED = 10
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where a pod goes; `feasible` nodes came into question."""
+    """Where a pod goes."""
 
     node: str
     score: int
-    feasible: int
     state: CycleState
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """What PreFilter and PreScore have said."""
-
-    skipped: frozenset[str]
-    nodes: set[str] | None
-    named_by: str
 
 
 class Metrics(Protocol):
@@ -81,6 +72,7 @@ class Decider:
         self.plans = {
             name: Plan(profile, percentage=percentage) for name, profile in profiles.items()
         }
+        self._preparations = {name: Preparation(plan, cluster) for name, plan in self.plans.items()}
         self._rows = {name: RowCache() for name in profiles}
         self._searches = {name: Search() for name in profiles}
 
@@ -113,7 +105,7 @@ class Decider:
         """
         plan = self.plans[pod.scheduler_name]
         asking = Asking(CycleState(), pod, self._cluster.table)
-        prepared = self._prepare(plan, asking)
+        prepared = self._preparations[pod.scheduler_name].of(asking)
         if isinstance(prepared, FitError):
             return {}
         total = self._row(plan, asking, prepared).total
@@ -125,7 +117,7 @@ class Decider:
         sampled = self._decided % _SAMPLED == 0
         self._decided += 1
         began = self._timer() if sampled else 0.0
-        prepared = self._prepare(plan, asking)
+        prepared = self._preparations[pod.scheduler_name].of(asking)
         if sampled:
             began = self._tell("PreFilter", pod, prepared, began)
         if isinstance(prepared, FitError):
@@ -147,44 +139,16 @@ class Decider:
             self._metrics.extension_point(point, status.value, pod.scheduler_name, now - began)
         return now
 
-    def _prepare(self, plan: Plan, asking: Asking) -> _Prepared | FitError:
-        state, pod = asking.state, asking.pod
-        skipped = []
-        for step in plan.pre_filters:
-            status = step.pre_filter(state, pod)
-            if status.code is Code.SKIP:
-                skipped.append(step.name)
-            elif not step.checked(status, "pre_filter").ok:
-                return refused_as_such(step, status, asking)
-        nodes: set[str] | None = None
-        named_by = []
-        for step in plan.narrowing:
-            if step.name in skipped:
-                continue
-            named = step.pre_filter_nodes(state, pod)
-            if named is not None:
-                nodes = set(named) if nodes is None else nodes & named
-                named_by.append(step.name)
-        return _Prepared(frozenset(skipped), nodes, " ".join(named_by))
-
-    def _row(self, plan: Plan, asking: Asking, prepared: _Prepared) -> Row:
+    def _row(self, plan: Plan, asking: Asking, prepared: Prepared) -> Row:
         """The row of the pod's class; where few nodes come into question, a row of just those."""
-        pod = asking.pod
-        signatures = plan.signatures(pod)
         if prepared.nodes is not None:
-            asked = ways(plan, asking, signatures, prepared.skipped)
+            asked = ways(plan, asking, prepared.signatures, prepared.skipped)
             return Row(asked, asking, within=self._usable(prepared.nodes))
-        # A Filter that is off refuses whatever row is made anew: its guard does.
-        switched_off = tuple([step.is_off for step in plan.foreign])
-        # What a user's plugin looks at nobody knows. The key keeps its owner alive, so that the
-        # next pod of the kind is of the same one and finds this row.
-        owner = pod.pod_class if plan.foreign else pod.pod_class.needs
-        key = (owner, signatures, prepared.skipped, switched_off)
-        rows = self._rows[pod.scheduler_name]
-        row = rows.get(key, asking)
+        rows = self._rows[asking.pod.scheduler_name]
+        row = rows.get(prepared.key, asking)
         if row is None:
-            row = Row(ways(plan, asking, signatures, prepared.skipped), asking)
-            rows.put(key, row)
+            row = Row(ways(plan, asking, prepared.signatures, prepared.skipped), asking)
+            rows.put(prepared.key, row)
         return row
 
     def _usable(self, names: set[str]) -> Rows:
@@ -193,7 +157,7 @@ class Decider:
         return rows[table.usable[rows]]
 
     def _best(
-        self, plan: Plan, row: Row, asking: Asking, prepared: _Prepared
+        self, plan: Plan, row: Row, asking: Asking, prepared: Prepared
     ) -> Decision | FitError:
         total = row.total
         best = _highest(total)
@@ -201,10 +165,10 @@ class Decider:
             return self._refused(plan, row, asking, prepared).error
         equals = (total == best).nonzero()[0]
         chosen = int(equals[self._rng.randrange(len(equals))])
-        return Decision(asking.table.names[chosen], best, row.feasible, asking.state)
+        return Decision(asking.table.names[chosen], best, asking.state)
 
     def _search(
-        self, plan: Plan, row: Row, asking: Asking, prepared: _Prepared
+        self, plan: Plan, row: Row, asking: Asking, prepared: Prepared
     ) -> Decision | FitError:
         """The same where some plugins must be asked anew."""
         search = self._searches[asking.pod.scheduler_name]
@@ -220,9 +184,9 @@ class Decider:
         best = _highest(total)
         equals = rows[total == best]
         chosen = int(equals[self._rng.randrange(len(equals))])
-        return Decision(asking.table.names[chosen], best, len(rows), asking.state)
+        return Decision(asking.table.names[chosen], best, asking.state)
 
-    def _refused(self, plan: Plan, row: Row, asking: Asking, prepared: _Prepared) -> Refusals:
+    def _refused(self, plan: Plan, row: Row, asking: Asking, prepared: Prepared) -> Refusals:
         steps = [step for step in plan.filters if step.name not in prepared.skipped]
         refusals = Refusals(steps, asking)
         rows = np.flatnonzero(asking.table.usable)
@@ -234,4 +198,4 @@ class Decider:
 
 
 def _highest(scores: NDArray[Any]) -> int:
-    return int(scores[np.argmax(scores)]) if len(scores) else NO_FIT
+    return int(scores.max()) if len(scores) else NO_FIT

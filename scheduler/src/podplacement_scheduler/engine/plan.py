@@ -51,6 +51,9 @@ class Step:
         self._guard = profile.guard
         self.filter = self._method("filter")
         self.filter_rows = self._method("filter_rows")
+        # The same of one row: an array of one costs ten times as much as a number.
+        self.filter_row: Any = self._method("filter_row") if self.built_in else None
+        self.score_row: Any = self._method("score_row") if self.built_in else None
         self.reasons_rows = self._method("reasons_rows")
         self.score = self._method("score")
         self.score_rows = self._method("score_rows")

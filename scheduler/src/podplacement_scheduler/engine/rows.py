@@ -104,20 +104,21 @@ class Verdicts:
 
     def fits(self, asking: Asking, rows: Rows) -> NDArray[np.bool_]:
         """Which of the rows pass."""
-        groups = self.grouping.of_row[rows]
+        groups = self.grouping.of_row.take(rows)
         more = len(self.grouping.representatives) - len(self._known)
         if more:
             nothing = np.zeros(more, np.bool_)
             self._known = np.concatenate([self._known, nothing])
             self._passes = np.concatenate([self._passes, nothing])
-        for group in set(groups[~self._known[groups]].tolist()):
+        asked = np.flatnonzero(np.bincount(groups, minlength=len(self._known)) > 0)
+        for group in asked[~self._known[asked]].tolist():
             node = asking.table.info(self.grouping.representative(group))
             status = self.step.verdict(asking.state, asking.pod, node)
             self._known[group] = True
             self._passes[group] = status.ok
             if not status.ok:
                 self.refusals[group] = status
-        return self._passes[groups]
+        return self._passes.take(groups)
 
 
 class GroupScores:
@@ -166,6 +167,9 @@ class Row:
         self._static_score: NDArray[np.int32] = np.zeros(size, np.int32)
         self.total: NDArray[np.int32] = np.full(size, NO_FIT, np.int32)
         self._version = table.version
+        self._by_one = all(step.filter_row is not None for step in asked.by_row) and all(
+            step.score_row is not None for step in asked.score_by_row
+        )
         self._judge(asking, np.flatnonzero(table.usable) if within is None else within)
 
     def update(self, asking: Asking) -> bool:
@@ -173,6 +177,13 @@ class Row:
         table = asking.table
         if self._version == table.version:
             return True
+        if self._by_one:
+            few = table.used_since(self._version)
+            if few is not None:
+                for row in few:
+                    self._refresh_one(asking, row)
+                self._version = table.version
+                return True
         changed = table.changed_since(self._version)
         if changed is None:
             return False
@@ -217,10 +228,17 @@ class Row:
         for step in self.asked.score_by_row:
             yield step, step.weight * step.score_rows(*asking, rows)
 
-    @property
-    def feasible(self) -> int:
-        """How many nodes the pod fits."""
-        return int(np.count_nonzero(self.total != NO_FIT))
+    def _refresh_one(self, asking: Asking, row: int) -> None:
+        """As `_refresh`, of one row: what a decision changes is the one node that it chose."""
+        if not self._passes[row]:
+            return
+        state, pod, table = asking
+        found = NO_FIT
+        if all(step.filter_row(state, pod, table, row) for step in self.asked.by_row):
+            found = self._static_score.item(row)
+            for step in self.asked.score_by_row:
+                found += step.weight * step.score_row(state, pod, table, row)
+        self.total[row] = found
 
     def _refresh(self, asking: Asking, rows: Rows) -> None:
         """Judge and score the rows by what is on them now."""

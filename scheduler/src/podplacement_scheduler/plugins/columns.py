@@ -10,7 +10,7 @@ memory, of equal weight, on nodes that have both. A test holds that they agree.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,22 +22,15 @@ if TYPE_CHECKING:
     from ..cache.table import NodeTable
 
 Ints = NDArray[np.int64]
-Formula = Callable[[Ints, Ints], Ints]  # what would be used, and what there is: rows x resources
+Formula = Callable[[Ints, Ints], Ints]  # what would be used, and what there is: resources x rows
 
 RESOURCES = ("cpu", "memory")  # the first columns of the table, and all of `nonzero`
 
 
 def free(table: NodeTable, rows: NDArray[np.intp]) -> Ints:
     """What is left of each resource on the rows."""
-    left = table.allocatable.take(rows, 0)
-    left -= table.requested.take(rows, 0)
-    return left
-
-
-def capacity(table: NodeTable, rows: NDArray[np.intp]) -> Ints | None:
-    """What the rows have of both; None where some has none of one."""
-    found = table.allocatable.take(rows, 0)[:, :2]
-    return found if found.all() else None
+    found = table.lookup(rows)
+    return found.there - found.requested
 
 
 def least_allocated(used: Ints, capacity: Ints) -> Ints:
@@ -57,7 +50,7 @@ def most_allocated(used: Ints, capacity: Ints) -> Ints:
 
 
 def _mean(scores: Ints) -> Ints:
-    total: Ints = scores[:, 0] + scores[:, 1]
+    total: Ints = scores[0] + scores[1]
     total >>= 1
     return total
 
@@ -66,29 +59,43 @@ def allocated(
     formula: Formula, table: NodeTable, rows: NDArray[np.intp], nonzero: tuple[int, int]
 ) -> Ints | None:
     """Least or most allocated; None where the general formula is needed."""
-    there = capacity(table, rows)
-    if there is None:
-        return None
-    used = table.nonzero.take(rows, 0)
-    used += nonzero
-    return formula(used, there)
+    found = table.lookup(rows)
+    return None if found.both is None else formula(_more(found.nonzero, nonzero), found.both)
+
+
+def _more(used: Ints, requests: tuple[int, int]) -> Ints:
+    """What would be used."""
+    found = used.copy()
+    for line, units in zip(found, requests, strict=True):
+        line += units
+    return found
+
+
+def balanced_allocation_of(
+    used: Sequence[int], there: Sequence[int], requests: tuple[int, int]
+) -> int:
+    """The score of one node that has both, as the next function's."""
+    (cpu, memory), (more_cpu, more_memory) = there, requests
+    before = min(used[0] / cpu, 1) - min(used[1] / memory, 1)
+    after = min((used[0] + more_cpu) / cpu, 1) - min((used[1] + more_memory) / memory, 1)
+    gain = int((1 - abs(after) * 0.5) * MAX_SCORE) - int((1 - abs(before) * 0.5) * MAX_SCORE)
+    return ((gain + MAX_SCORE // 2) >> 1) + MAX_SCORE // 2
 
 
 def balanced_allocation(
     table: NodeTable, rows: NDArray[np.intp], requests: tuple[int, int]
 ) -> Ints | None:
     """As `_rules.scores.balanced_allocation`; None where that is needed."""
-    there = capacity(table, rows)
+    found = table.lookup(rows)
+    there, used = found.both, found.used
     if there is None:
         return None
-    used = table.requested.take(rows, 0)[:, :2]
     shares = np.empty((2, *used.shape))
     np.divide(used, there, out=shares[0])
-    used += requests
-    np.divide(used, there, out=shares[1])
+    np.divide(_more(used, requests), there, out=shares[1])
     np.minimum(shares, 1, out=shares)
     # The standard deviation of two numbers is half of the distance between them.
-    evenness = np.abs(shares[..., 0] - shares[..., 1])
+    evenness = np.abs(shares[:, 0] - shares[:, 1])
     evenness *= 0.5
     np.subtract(1, evenness, out=evenness)
     evenness *= MAX_SCORE

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
@@ -16,7 +18,13 @@ from numpy.typing import NDArray
 from .._rules import CODES
 from .._rules.requests import is_scalar
 from .._rules.resources import insufficient_resources, insufficient_text
-from .._rules.scores import Demand, balanced_allocation, least_allocated, most_allocated
+from .._rules.scores import (
+    Demand,
+    balanced_allocation,
+    least_allocated,
+    most_allocated,
+    requested_to_capacity_ratio,
+)
 from ..errors import ConfigError
 from ..framework.interface import (
     SUCCESS,
@@ -47,7 +55,21 @@ class ResourceSpec(Args, frozen=True, forbid_unknown_fields=True, rename="camel"
 
 _CPU_AND_MEMORY = (ResourceSpec("cpu"), ResourceSpec("memory"))
 _STRATEGIES = {"LeastAllocated": least_allocated, "MostAllocated": most_allocated}
+_BY_CURVE = "RequestedToCapacityRatio"
 _FAST = {"LeastAllocated": columns.least_allocated, "MostAllocated": columns.most_allocated}
+
+
+class UtilizationShapePoint(Args, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """The score at a share in use, in percent."""
+
+    utilization: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    score: Annotated[int, msgspec.Meta(ge=0, le=10)]
+
+
+class RequestedToCapacityRatio(Args, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """The curve of the strategy of this name."""
+
+    shape: tuple[UtilizationShapePoint, ...] = ()
 
 
 class ScoringStrategy(Args, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -55,6 +77,7 @@ class ScoringStrategy(Args, frozen=True, forbid_unknown_fields=True, rename="cam
 
     type: str = "LeastAllocated"
     resources: tuple[ResourceSpec, ...] = _CPU_AND_MEMORY
+    requested_to_capacity_ratio: RequestedToCapacityRatio = RequestedToCapacityRatio()
 
 
 class NodeResourcesFitArgs(Args, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -83,14 +106,11 @@ class NodeResourcesFit(Plugin):
         super().__init__(args, handle)
         parsed = parse(self.name, args, NodeResourcesFitArgs)
         strategy = parsed.scoring_strategy
-        if strategy.type not in _STRATEGIES:
-            place, known = f"args of {self.name}: scoringStrategy.type", " or ".join(_STRATEGIES)
-            raise ConfigError(f"{place}: there is no {strategy.type}; use {known}")
         self._ignored = parsed.ignored_resources
         self._ignored_groups = parsed.ignored_resource_groups
-        self._formula = _STRATEGIES[strategy.type]
+        self._formula = _formula(self.name, strategy)
         self._resources = _checked(self.name, strategy.resources)
-        self._fast = _FAST[strategy.type] if _is_plain(self._resources) else None
+        self._fast = _FAST.get(strategy.type) if _is_plain(self._resources) else None
 
     def sign(self, pod: PodView) -> Hashable:
         return ()
@@ -110,6 +130,16 @@ class NodeResourcesFit(Plugin):
             column = table.columns.get(name)
             fits &= False if column is None else free[:, column] >= units
         return fits
+
+    def filter_row(self, state: CycleState, pod: PodView, table: NodeTable, row: int) -> bool:
+        if table.pod_count.item(row) >= table.allowed_pods.item(row):
+            return False
+        there, used = table.allocatable[row].tolist(), table.requested[row].tolist()
+        for name, units in self._counted(pod):
+            column = table.columns.get(name)
+            if column is None or there[column] - used[column] < units:
+                return False
+        return True
 
     def reasons_rows(
         self, state: CycleState, pod: PodView, table: NodeTable, rows: Rows
@@ -149,6 +179,17 @@ class NodeResourcesFit(Plugin):
             found.allocatable,
         )
         return _as_scores(self._formula(demands), rows)
+
+    def score_row(self, state: CycleState, pod: PodView, table: NodeTable, row: int) -> int:
+        there, nonzero = table.allocatable[row].tolist(), table.nonzero[row].tolist()
+        if self._fast is not None:
+            cpu, memory = pod.pod_class.nonzero
+            demands = [
+                Demand(nonzero[0] + cpu, nonzero[0], there[0]),
+                Demand(nonzero[1] + memory, nonzero[1], there[1]),
+            ]
+            return int(self._formula(demands))
+        return self.score(state, pod, table.info(row))
 
     def _counted(self, pod: PodView) -> Iterator[tuple[str, int]]:
         return (
@@ -201,6 +242,15 @@ class NodeResourcesBalancedAllocation(Plugin):
         demands = _demands(self._resources, pod.requests, found.requested, found.allocatable)
         return _as_scores(balanced_allocation(demands), rows)
 
+    def score_row(self, state: CycleState, pod: PodView, table: NodeTable, row: int) -> int:
+        there = table.allocatable[row, :2].tolist()
+        if self._plain and all(there):
+            requests = pod.requests.get("cpu", 0), pod.requests.get("memory", 0)
+            return columns.balanced_allocation_of(
+                table.requested[row, :2].tolist(), there, requests
+            )
+        return self.score(state, pod, table.info(row))
+
 
 class _Columns:
     """Columns of a table by the name of their resource; a resource that no node has is 0."""
@@ -251,6 +301,22 @@ def _is_plain(resources: Sequence[ResourceSpec]) -> bool:
     return tuple(r.name for r in resources) == columns.RESOURCES and all(
         r.weight == 1 for r in resources
     )
+
+
+def _formula(plugin: str, strategy: ScoringStrategy) -> Callable[[Sequence[Demand]], Any]:
+    """What the strategy makes of demands; its curve is one, where it needs one."""
+    place = f"args of {plugin}: scoringStrategy"
+    if strategy.type in _STRATEGIES:
+        return _STRATEGIES[strategy.type]
+    if strategy.type != _BY_CURVE:
+        known = " or ".join((*_STRATEGIES, _BY_CURVE))
+        raise ConfigError(f"{place}.type: there is no {strategy.type}; use {known}")
+    shape = [(p.utilization, p.score) for p in strategy.requested_to_capacity_ratio.shape]
+    if not shape:
+        raise ConfigError(f"{place}.requestedToCapacityRatio.shape: at least one point is needed")
+    if any(before[0] >= after[0] for before, after in pairwise(shape)):
+        raise ConfigError(f"{place}.requestedToCapacityRatio.shape: utilization must rise")
+    return partial(requested_to_capacity_ratio, shape=shape)
 
 
 def _checked(plugin: str, resources: Sequence[ResourceSpec]) -> Sequence[ResourceSpec]:
