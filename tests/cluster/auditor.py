@@ -195,10 +195,6 @@ class Auditor:
 # ---- the process
 
 
-class Stop(Exception):
-    """The caller has seen enough."""
-
-
 class Follower:
     """Feeds the books from watches; one thread a kind, and one reader that puts them in order."""
 
@@ -276,9 +272,18 @@ class Follower:
             passed = min(self._versions[kind] for kind in KINDS)
             ready = [entry for entry in self._log if everything or entry[0] <= passed]
             self._log = [] if everything else [e for e in self._log if e[0] > passed]
-        for version_event_kind_item in sorted(ready, key=lambda entry: entry[0]):
-            event, kind, item = version_event_kind_item[1:]
+        for _version, event, kind, item in sorted(ready, key=lambda entry: entry[0]):
             self._apply(event, kind, item)
+
+    def review(self, schedulers: set[str]) -> None:
+        """Judge what there is now as if it had been placed this moment, theirs before ours."""
+        for node in self._list("Node"):
+            self._auditor.node("ADDED", node)
+        pods = self._list("Pod")
+        for pod in sorted(pods, key=lambda one: one["spec"].get("schedulerName") in schedulers):
+            self._auditor.pod("MODIFIED", pod)
+        for event in self._list("Event"):
+            self._auditor.event(event)
 
     def catch_up(self, timeout: float = 30.0) -> None:
         """Read on until the watches are where a list is now."""
@@ -301,30 +306,37 @@ def _fields(kind: str) -> str:
 
 
 def main() -> int:
-    """Audit until stdin ends; print the report."""
+    """Audit until stdin ends, or with --once what there is now; print the report."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster.auditor")
     parser.add_argument("--kubeconfig", required=True)
     parser.add_argument("--scheduler", action="append", required=True, help="a name to audit")
     parser.add_argument("--race-versions", type=int, default=0)
+    parser.add_argument("--once", action="store_true", help="judge what there is; 1 if it is wrong")
     options = parser.parse_args()
-    kube = Kube(options.kubeconfig)
     auditor = Auditor(set(options.scheduler), race_versions=options.race_versions)
-    follower = Follower(kube, auditor)
+    follower = Follower(Kube(options.kubeconfig), auditor)
+    if options.once:
+        follower.review(set(options.scheduler))
+    else:
+        _follow_until_stdin_ends(follower)
+    report = auditor.close()
+    print(json.dumps(asdict(report)), flush=True)
+    return 1 if options.once and (report.faults() or report.without_event) else 0
+
+
+def _follow_until_stdin_ends(follower: Follower) -> None:
     follower.start()
     print(json.dumps({"event": "auditing"}), flush=True)
     ended = threading.Event()
-    threading.Thread(target=_until_stdin_ends, args=(ended,), daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda *dummy: ended.set())
+
+    def read() -> None:
+        sys.stdin.buffer.read()
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
     while not ended.wait(0.2):
         follower.settle()
     follower.catch_up()
-    print(json.dumps(asdict(auditor.close())), flush=True)
-    return 0
-
-
-def _until_stdin_ends(ended: threading.Event) -> None:
-    sys.stdin.buffer.read()
-    ended.set()
 
 
 class Audited:

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, ClassVar, cast
 
 import msgspec
+import pytest
 
 from podplacement_scheduler.api.kinds import NODES, PODS
 from podplacement_scheduler.api.transport import Response
@@ -169,6 +170,23 @@ async def test_a_refused_binding_gives_the_room_back_and_is_decided_anew() -> No
     await asyncio.sleep(2)
     assert len(stage.server.sent("POST", "/binding")) == 2
     assert list(stage.cluster.assumed()) == ["uid-p"]
+
+
+@staged
+async def test_of_ten_bindings_one_is_timed_from_its_begin_to_its_end() -> None:
+    stage = Stage(refusal(403, "Forbidden"), events={"mode": "off"}, parallelBinds=1)
+    stage.server.delay = 1.0
+    stage.node()
+    stage.node("n2")
+    for number in range(11):
+        stage.show(f"p{number}", "ADDED")
+    await asyncio.sleep(60)
+    assert len(stage.server.sent("POST", "/binding")) == 12
+    timed = "scheduler_framework_extension_point_duration_seconds_"
+    for status in ("Error", "Success"):
+        labels = f'{{extension_point="Bind",profile="ours",status="{status}"}}'
+        assert stage.count(f"{timed}count{labels}") == 1
+        assert stage.count(f"{timed}sum{labels}") == pytest.approx(1.0)
 
 
 @staged

@@ -46,6 +46,11 @@ class Arena:
         self.nodes += names
         return names
 
+    def label(self, names: list[str], labels: dict[str, str]) -> None:
+        """Nodes of which schedulers may think differently."""
+        for name in names:
+            self.kube.patch("Node", name, {"metadata": {"labels": labels}})
+
     @property
     def taint(self) -> dict[str, str]:
         """Keeps the pods of other tests away from nodes that will not stay."""

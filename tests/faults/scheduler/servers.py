@@ -60,7 +60,9 @@ class ApiServer:
                 self._kube.request("GET", "readyz/ping")
                 return
             time.sleep(0.05)
-        raise TimeoutError(f"the API server does not come back, see {self._log}")
+        told = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
+        state = "has ended" if self._process.poll() is not None else "runs"
+        raise TimeoutError("\n".join([f"the API server {state} and does not answer:", *told]))
 
     def reap(self) -> None:
         """Take leave of the one that was started here, when its cluster has ended it."""

@@ -118,7 +118,7 @@ def test_the_api_server_is_killed_in_a_burst(
 def test_a_compaction_while_nobody_listened(own: Own, tmp_path: Path) -> None:
     """The version where the watch stood is gone when the connection is back: 410, list anew."""
     arena, server = own.arena, own.server
-    arena.add_nodes(2)
+    arena.add_nodes(2, pods="8")  # with those that go unseen, there is room for all
     relay = Relay(arena.cluster.kubeconfig, tmp_path)
     with (
         arena.audit() as audited,

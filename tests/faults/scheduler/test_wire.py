@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.daemon import daemon
+from tests.cluster.daemon import Daemon, daemon
 from tests.faults.proxy import NO_ANSWER, Proxy, Reply, When, Write
 from tests.faults.relay import Relay
-from tests.faults.scheduler.arena import Arena
+from tests.faults.scheduler.arena import PATIENCE, Arena
 
 PODS = 300
 SEED = 20261122
@@ -78,21 +79,57 @@ def test_connections_that_fall_silent_are_given_up(
     assert audited.check(drops=drops).bound == 20
 
 
-def test_the_api_server_cannot_be_reached_for_a_while(arena: Arena, relay: Relay) -> None:
+SLOW = """
+import asyncio
+
+from podplacement_scheduler.framework.interface import SUCCESS, Plugin
+
+
+class Slow(Plugin):
+    name = "Slow"
+
+    async def pre_bind(self, state, pod, node_name):
+        await asyncio.sleep(6)
+        return SUCCESS
+"""
+
+
+def test_the_api_server_cannot_be_reached_for_a_while(
+    arena: Arena, relay: Relay, tmp_path: Path
+) -> None:
+    """Neither for what was decided before and is to be written, nor for what comes meanwhile."""
     arena.add_nodes(2)
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
+    slow = {"plugins": {"multiPoint": {"enabled": [{"name": "Slow"}]}}}
+    config = arena.config(
+        profiles=[{"schedulerName": arena.name, **slow}],
+        userPlugins={"directory": str(tmp_path)},
+        parallelBinds=100,
+    )
     with (
         arena.audit() as audited,
-        daemon(arena.cluster, config=arena.config(), kubeconfig=relay.kubeconfig) as ours,
+        daemon(arena.cluster, config=config, kubeconfig=relay.kubeconfig) as ours,
     ):
+        arena.burst(20, prefix="decided")
+        until(ours, "scheduler_scheduling_algorithm_duration_seconds_count", 20)
         relay.refuse = True
         relay.kill()
-        arena.burst(50)
-        assert len(arena.waiting()) == 50, "it placed pods without a server"
+        until(ours, 'podplacement_scheduler_bind_outcomes_total{outcome="retried"}', 1)
+        arena.burst(30)
+        assert len(arena.waiting()) >= 30, "it placed pods without a server"
         relay.refuse = False
         arena.wait_placed()
         arena.settle()
         drops = arena.drops(ours)
     assert audited.check(drops=drops).bound == 50
+
+
+def until(ours: Daemon, sample: str, count: int) -> None:
+    """Wait until it has counted so many."""
+    deadline = time.monotonic() + PATIENCE
+    while ours.metrics().get(sample, 0) < count:
+        assert time.monotonic() < deadline, f"{sample} does not come to {count}"
+        time.sleep(0.05)
 
 
 REPLIES: dict[str, tuple[When, Reply]] = {

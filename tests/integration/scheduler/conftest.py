@@ -48,7 +48,12 @@ def ground(
 
 @pytest.fixture
 def own_ground(cluster: Cluster, kube: Kube, namespace: str) -> Iterator[Ground]:
-    """Nodes and pods for schedulers that the test starts."""
+    """Nodes and pods for schedulers that the test starts; the auditor judges what these do.
+
+    Nothing is broken here: no placement is wrong, and none is without its event.
+    """
     made = Ground(cluster, kube, namespace, f"own-{uuid.uuid4().hex[:6]}")
-    yield made
+    with auditing(cluster, *made.names) as audited:
+        yield made
     made.remove()
+    audited.check()

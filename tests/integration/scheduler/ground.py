@@ -34,6 +34,8 @@ class Ground:
         self.kube = kube
         self.namespace = namespace
         self.scheduler = scheduler
+        # For tests that run several beside each other.
+        self.names = (scheduler, *(f"{scheduler}-{number}" for number in range(3)))
         self.token = uuid.uuid4().hex[:6]
         self._nodes: list[str] = []
 

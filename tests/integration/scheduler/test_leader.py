@@ -4,7 +4,8 @@
 """Of two real processes only the leader writes: killed, frozen or told to end, never both.
 
 The judge is the API server: resource versions put all writes into one order, and in that order
-each process has one turn.
+each process has one turn. No pod is placed here; whole daemons that compete, and their auditor, are
+in tests/faults/scheduler/test_leadership.py.
 """
 
 from __future__ import annotations

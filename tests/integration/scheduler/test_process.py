@@ -129,7 +129,7 @@ def test_schedulers_side_by_side_and_two_profiles_in_one_each_serve_their_own(
     own_ground: Ground, kube: Kube
 ) -> None:
     ground = own_ground
-    first, second, third = (f"{ground.scheduler}-{number}" for number in range(3))
+    _own, first, second, third = ground.names
     ground.nodes(a={}, b={})
     pool = scope_of(ground.scheduler)
     two = {"profiles": [{"schedulerName": first}, {"schedulerName": second}], "nodeSelector": pool}

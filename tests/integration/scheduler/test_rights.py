@@ -16,6 +16,7 @@ from pathlib import Path
 
 from podplacement_scheduler.rights import API_CALLS
 from tests.cluster.audit import Audit
+from tests.cluster.auditor import auditing
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Kube
 from tests.integration.runner import ROOT
@@ -38,16 +39,18 @@ def test_nothing_is_denied_and_nothing_is_granted_in_vain(
     place = (str(cluster.kubeconfig), role.token)
     run_role_daemon("start", str(folder), *place, role.token)
     try:
-        ground.nodes(a={}, full={"pods": "0"})
-        ground.create(ground.pod("fits"), ground.pod("never", nodeSelector={"no": "such"}))
-        ground.bound("fits")
-        ground.events("fits", "Scheduled")
-        ground.pending("never", "didn't match Pod's node affinity/selector")
-        ground.events("never", "FailedScheduling")
-        wait_for_lists(audit, user)
+        with auditing(cluster, role.token) as audited:
+            ground.nodes(a={}, full={"pods": "0"})
+            ground.create(ground.pod("fits"), ground.pod("never", nodeSelector={"no": "such"}))
+            ground.bound("fits")
+            ground.events("fits", "Scheduled")
+            ground.pending("never", "didn't match Pod's node affinity/selector")
+            ground.events("never", "FailedScheduling")
+            wait_for_lists(audit, user)
     finally:
         run_role_daemon("stop", str(folder), role.token)
         ground.remove()
+    assert audited.check().bound == 1
     calls = audit.entries(agent=AGENT, user=user)
     assert [str(call) for call in calls if call.code in (401, 403)] == []
     used = {(call.verb, f"{call.resource}/{call.subresource}".rstrip("/")) for call in calls}

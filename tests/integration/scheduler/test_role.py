@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +80,23 @@ class Role:
         return said
 
 
+@contextmanager
+def applied(cluster: Cluster, kube: Kube, folder: Path) -> Iterator[Role]:
+    """The role with names of its own; what it leaves in the cluster is removed."""
+    made = Role(cluster, folder)
+    try:
+        yield made
+    finally:
+        for kind in ("ClusterRoleBinding", "ClusterRole", "Namespace"):
+            for item in kube.list(kind):
+                if made.token in item["metadata"]["name"]:
+                    kube.delete(kind, item["metadata"]["name"])
+
+
 @pytest.fixture
 def role(cluster: Cluster, kube: Kube, tmp_path: Path) -> Iterator[Role]:
-    made = Role(cluster, tmp_path)
-    yield made
-    for kind in ("ClusterRoleBinding", "ClusterRole", "Namespace"):
-        for item in kube.list(kind):
-            if made.token in item["metadata"]["name"]:
-                kube.delete(kind, item["metadata"]["name"])
+    with applied(cluster, kube, tmp_path) as made:
+        yield made
 
 
 def granted(rules: list[Object]) -> set[tuple[str, str, str]]:
@@ -219,3 +230,47 @@ def test_what_somebody_else_has_made_is_neither_changed_nor_removed(role: Role, 
 
 def test_a_scheduler_that_would_wait_for_itself_is_refused(role: Role) -> None:
     assert re.search(r"would wait for\s+\S+", role.refused(placed_by=role.token))
+
+
+def test_a_service_monitor_is_made_and_removed_where_there_is_such_a_kind(
+    role: Role, kube: Kube
+) -> None:
+    monitors = service_monitors(kube)
+    labels = {"release": "prometheus"}
+    monitored = {"service_monitor": True, "service_monitor_labels": labels}
+    role(metrics=True, metrics_tls_secret="proof", replicas=1, **monitored)
+    path = f"{monitors}/namespaces/{role.token}/servicemonitors"
+    [monitor] = kube.request("GET", path)["items"]
+    assert monitor["metadata"]["labels"].items() >= labels.items()
+    [endpoint] = monitor["spec"]["endpoints"]
+    assert (endpoint["port"], endpoint["scheme"]) == ("metrics", "https")
+    # What it selects is the Service, and a port of that.
+    [service] = kube.list("Service", role.token)
+    chosen = monitor["spec"]["selector"]["matchLabels"]
+    assert service["metadata"]["labels"].items() >= chosen.items()
+    assert endpoint["port"] in [port["name"] for port in service["spec"]["ports"]]
+    host = f"{service['metadata']['name']}.{role.token}.svc"
+    assert endpoint["tlsConfig"]["serverName"] == host
+
+    assert f"ServiceMonitor {role.token}" in role(state="absent")["removed"]
+    assert kube.request("GET", path)["items"] == []
+
+
+def service_monitors(kube: Kube) -> str:
+    """Where they are served: a kind with that name and no more, which stays in the cluster, for
+    other tests list all kinds meanwhile."""
+    group, names = "monitoring.coreos.com", {"plural": "servicemonitors", "kind": "ServiceMonitor"}
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    definitions = "apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    name = f"servicemonitors.{group}"
+    spec = {"group": group, "names": names, "scope": "Namespaced", "versions": [version]}
+    with suppress(ApiError):  # it is there
+        kube.request("POST", definitions, {"metadata": {"name": name}, "spec": spec})
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with suppress(ApiError):
+            kube.request("GET", f"apis/{group}/v1/servicemonitors")
+            return f"apis/{group}/v1"
+        time.sleep(0.1)  # discovery cannot be watched
+    raise AssertionError(f"{name} is not served")

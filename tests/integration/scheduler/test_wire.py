@@ -42,8 +42,11 @@ class Shelf(io.StringIO):
         self.replaced = 0
         self._changed = asyncio.Event()
 
-    def replace(self, items: Iterable[bytes]) -> None:
-        self.names = set(map(_name, items))
+    def read(self, raw: bytes) -> str:
+        return _name(raw)
+
+    def replace(self, items: Iterable[str]) -> None:
+        self.names = set(items)
         self.replaced += 1
         self._changed.set()
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.auditor import SCHEDULED_AT, Audited, Auditor, Report
+from tests.cluster.auditor import SCHEDULED_AT, Audited, Auditor, Follower, Report
+from tests.cluster.kube import Kube
 from tests.cluster.shares import amount, requests
 
 Object = dict[str, Any]
@@ -146,6 +147,27 @@ def test_what_was_there_before_is_counted_and_not_judged() -> None:
     report = auditor.close()
     assert (report.bound, report.without_annotation) == (1, [])
     assert len(report.overcommitted) == 1
+
+
+class Lists(Kube):
+    """An API server that has these objects."""
+
+    def __init__(self, *pods: Object) -> None:
+        self.lists = {"nodes": [node()], "pods": list(pods), "events": [event("one")]}
+
+    def request(self, method: str, path: str, *_body: Any, **_more: Any) -> Any:
+        items = self.lists[path.rpartition("/")[2]]
+        return {"metadata": {"resourceVersion": "99"}, "items": items}
+
+
+@pytest.mark.parametrize("cpu", ["1", "1001m"])
+def test_what_there_is_can_be_judged_at_once(cpu: str) -> None:
+    auditor = Auditor({"ours"})
+    theirs = pod("two", version=3, scheduler="default-scheduler", bare=True)
+    Follower(Lists(pod("one", cpu=cpu), theirs), auditor).review({"ours"})
+    report = auditor.close()
+    assert (report.bound, report.scheduled_events, report.without_event) == (1, 1, [])
+    assert len(report.overcommitted) == (cpu != "1")
 
 
 def test_missing_events_must_be_counted_drops() -> None:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 PRE_ENQUEUE = "pre_enqueue"
 POST_FILTER = "post_filter"
+# Of so many bindings one is timed, as of decisions.
+SAMPLED = 10
 BUG = "internal error; see the scheduler's log"
 
 
@@ -47,6 +49,7 @@ class Metrics(Protocol):
     def attempt(self, result: str, profile: str, seconds: float) -> None: ...
     def algorithm(self, seconds: float) -> None: ...
     def placed(self, attempts: int, seconds: float) -> None: ...
+    def extension_point(self, point: str, status: str, profile: str, seconds: float) -> None: ...
 
 
 class Gates:
@@ -100,6 +103,7 @@ class Scheduler:
         self._detached: set[asyncio.Task[None]] = set()
         self._group = asyncio.TaskGroup()
         self._stopping = False
+        self._bindings = 0
 
     # What the cluster tells (Listener)
 
@@ -212,7 +216,6 @@ class Scheduler:
 
     async def _commit(self, attempt: Attempt) -> None:
         """PreBind, Bind and PostBind; the place on the node is given back if they fail."""
-        outcome: Outcome | None
         try:
             if attempt.profile.pre_binds:
                 status = await attempt.pre_bind()
@@ -220,9 +223,7 @@ class Scheduler:
                     self._undo(attempt, status.plugin)
                     self._blame(attempt, status)
                     return
-            outcome = await attempt.bind() if attempt.profile.binds else None
-            if outcome is None:
-                outcome = await self._binder.bind(attempt)
+            outcome = await self._bind(attempt)
         except PluginFailed as err:
             outcome = Outcome(Ending.REFUSED, str(err))
         except Exception:
@@ -245,6 +246,21 @@ class Scheduler:
             # The watch will say so too and end it; until then it waits as any other.
             log.info("not bound: %s", outcome.message, extra=attempt.about())
             self._queue.retry(attempt.entry)
+
+    async def _bind(self, attempt: Attempt) -> Outcome:
+        """By a plugin of the profile, or by us; some are timed."""
+        sampled = self._bindings % SAMPLED == 0
+        self._bindings += 1
+        began = self._clock.monotonic() if sampled else 0.0
+        outcome = await attempt.bind() if attempt.profile.binds else None
+        if outcome is None:
+            outcome = await self._binder.bind(attempt)
+        if sampled:
+            code = Code.SUCCESS if outcome.ending is Ending.BOUND else Code.ERROR
+            seconds = self._clock.monotonic() - began
+            name = attempt.pod.scheduler_name
+            self._metrics.extension_point("Bind", code.value, name, seconds)
+        return outcome
 
     # Failures
 

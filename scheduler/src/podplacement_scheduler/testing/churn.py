@@ -13,12 +13,13 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 
-from ..api.kinds import NODES, PODS
+from ..api.kinds import CLAIMS, NODES, PODS, VOLUMES
 from .fake import FakeServer
 from .store import Change, Object
 
 NAMESPACE = "sim"
 FOREIGN = "foreign"  # a node that is not for pods of ours; another scheduler uses it
+_CLAIMS = 4
 _SIZES = (("4", "8Gi"), ("8", "16Gi"), ("2", "4Gi"))
 
 
@@ -119,6 +120,7 @@ class Churn:
             self._cordon: 4,
             self._taint: 3,
             self._grow: 2,
+            self._provision: 3,
         }
         while True:
             await asyncio.sleep(self._rng.expovariate(1 / self._busy))
@@ -142,6 +144,9 @@ class Churn:
             container["ports"] = [{"containerPort": 80, "hostPort": rng.choice((8080, 8081))}]
         if rng.random() < 0.15:
             spec["nodeSelector"] = {"disk": rng.choice(("ssd", "hdd"))}
+        if rng.random() < 0.1:
+            claim = {"claimName": f"claim-{rng.randrange(_CLAIMS)}"}
+            spec["volumes"] = [{"name": "data", "persistentVolumeClaim": claim}]
         if rng.random() < 0.2:
             spec["tolerations"] = [{"key": "spot", "operator": "Exists"}]
         if rng.random() < 0.1:
@@ -194,6 +199,31 @@ class Churn:
         if pod is not None:
             body = {"metadata": {"name": pod["metadata"]["name"]}, "target": {"name": FOREIGN}}
             self._server.do("POST", path_of(pod) + "/binding", body)
+
+    # Volumes
+
+    def _provision(self) -> None:
+        """A volume that some nodes can reach, and then the claim that is bound to it; pods may have
+        waited for it."""
+        for number in range(_CLAIMS):
+            name = f"claim-{number}"
+            if self._server.store.get("persistentvolumeclaims", (NAMESPACE, name)) is not None:
+                continue
+            disk = {"key": "disk", "operator": "In", "values": [self._rng.choice(("ssd", "hdd"))]}
+            terms = [{"matchExpressions": [disk]}]
+            body: Object = {
+                "metadata": {"name": f"volume-{number}"},
+                "spec": {"nodeAffinity": {"required": {"nodeSelectorTerms": terms}}},
+            }
+            self._server.do("POST", VOLUMES.path(), body)
+            bound = {"pv.kubernetes.io/bind-completed": "yes"}
+            body = {
+                "metadata": {"name": name, "annotations": bound},
+                "spec": {"volumeName": f"volume-{number}"},
+                "status": {"phase": "Bound"},
+            }
+            self._server.do("POST", CLAIMS.path(NAMESPACE), body)
+            return
 
     # Nodes
 

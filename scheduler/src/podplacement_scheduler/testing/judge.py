@@ -12,6 +12,8 @@ import msgspec
 
 from .._rules.fit import View, check_fit
 from .._rules.usage import NodeUsage
+from .._rules.volumes import claim_names
+from ..api.kinds import CLAIMS, VOLUMES
 from ..api.transport import Response
 from ..errors import SchedulerError
 from .fake import FakeServer, target
@@ -34,6 +36,8 @@ class Judge:
         self._server: FakeServer = network.server
         self._scheduler = scheduler
         self._doubts: dict[tuple[str, str], str] = {}
+        self._unsure: defaultdict[tuple[str, str], dict[str, bytes | None]] = defaultdict(dict)
+        self._void: set[tuple[str, bytes | None]] = set()
         self._usage: defaultdict[str, NodeUsage] = defaultdict(NodeUsage)
         network.server.store.listeners.append(self._hear)
         network.witness = self._witness
@@ -65,6 +69,8 @@ class Judge:
         if found is not None and found["metadata"]["uid"] == uid:
             if not found["spec"].get("nodeName"):
                 self._wrong(f"pod {pod['name']} has a Scheduled event and no node")
+        if uid not in self.bound:
+            self._wrong(f"pod {pod['name']} {uid} has a Scheduled event, and nobody bound it")
         if self.told[uid] > 1:
             self._wrong(f"pod {uid} has {self.told[uid]} Scheduled events")
 
@@ -87,14 +93,33 @@ class Judge:
             self._wrong(f"pod {name} does not fit on {node}: {reasons}")
 
     def _misfit(self, pod: Object, node: str) -> str:
-        """Why it fits on no version of the node that was true a moment ago; "" if it does."""
-        reasons = "there is no such node"
-        for version in self._versions(node):
-            found = check_fit(pod, View(version, usage=self._usage[node]))
-            if not found:
-                return ""
-            reasons = "; ".join(map(str, found))
-        return reasons
+        """What speaks against the node in each version of it that was true a moment ago; "" if
+        nothing does. Between a decision and its binding a node may become another one: what it had
+        room for and what it was like are not asked of the same version."""
+        versions = [
+            {
+                rejection.code: str(rejection)
+                for rejection in check_fit(
+                    pod, View(version, usage=self._usage[node], volumes=self._volumes(pod))
+                )
+            }
+            for version in self._versions(node)
+        ]
+        if not versions:
+            return "there is no such node"
+        always = set.intersection(*map(set, versions))
+        return "; ".join(versions[0][code] for code in sorted(always))
+
+    def _volumes(self, pod: Object) -> dict[str, tuple[Object, Object | None] | None]:
+        """The pod's claims with their volumes. Neither ever goes or changes here."""
+        store = self._server.store
+        found: dict[str, tuple[Object, Object | None] | None] = {}
+        for name in claim_names(pod):
+            claim = store.get(CLAIMS.plural, (pod["metadata"]["namespace"], name))
+            found[name] = None
+            if claim is not None:
+                found[name] = claim, store.get(VOLUMES.plural, ("", claim["spec"]["volumeName"]))
+        return found
 
     def _versions(self, node: str) -> list[Object]:
         """The node as it is and as it was within the time that a watch may lag behind."""
@@ -119,8 +144,17 @@ class Judge:
         if asked.method == "GET" and where.name:
             if isinstance(learnt, Response) and learnt.status in (200, 404):
                 self._doubts.pop((asked.process, where.name), None)
+                if learnt.status == 200:
+                    self._witness_read(asked.process, where.name, learnt)
         elif where.subresource == "binding":
             self._witness_binding(asked, where.name, learnt)
+
+    def _witness_read(self, process: str, name: str, learnt: Response) -> None:
+        """It asked about one pod, and may have been told of another one with the same name: the
+        same binding is void then. Where it is in doubt about both, nobody knows why it asked."""
+        unsure = self._unsure[process, name]
+        if len(unsure) == 1 and msgspec.json.decode(learnt.body)["metadata"]["uid"] not in unsure:
+            self._void |= {(process, body) for body in unsure.values()}
 
     def _witness_binding(
         self, asked: Asked, name: str, learnt: Response | SchedulerError | None
@@ -134,29 +168,33 @@ class Judge:
             if self.bound.get(uid, asked.process) != asked.process:
                 told = f"{asked.process} decides about {name}"
                 self._wrong(f"{told}, which {self.bound[uid]} bound before")
+            if (asked.process, asked.body) in self._void:
+                self._wrong(f"{asked.process} binds {name}, and has read that it is another pod")
             doubt = self._doubts.get(key, f"{uid} {node}")
             if doubt.split()[0] == uid and doubt != f"{uid} {node}":
                 self._wrong(f"{asked.process} binds {name} to {node} in doubt about {doubt}")
         elif isinstance(learnt, SchedulerError) or learnt.status >= 500:
             self._doubts[key] = f"{uid} {node}"
+            self._unsure[key][uid] = asked.body
         elif learnt.status != 429:
             self._doubts.pop(key, None)
+            self._unsure[key].pop(uid, None)
 
     # The end
 
     def placeable(self) -> list[str]:
         """Pods of ours that wait although a node has room for them, as things are now."""
         store = self._server.store
-        views = [
-            View(node, usage=self._usage[node["metadata"]["name"]]) for node in store.all("nodes")
-        ]
         verdicts: dict[bytes, bool] = {}
         found = []
         for pod in filter(self._waits, store.all("pods")):
             wants = msgspec.json.encode(pod["spec"])
             if wants not in verdicts:
+                volumes = self._volumes(pod)
                 verdicts[wants] = any(
-                    not check_fit(pod, view, stop_at_first=True) for view in views
+                    not check_fit(pod, View(node, usage=usage, volumes=volumes), stop_at_first=True)
+                    for node in store.all("nodes")
+                    for usage in (self._usage[node["metadata"]["name"]],)
                 )
             if verdicts[wants]:
                 found.append(pod["metadata"]["name"])

@@ -17,14 +17,17 @@ import logging
 import sys
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from ..api.client import Client
 from ..api.kinds import EVENTS, NODES, PODS
 from ..app import KINDS, Daemon, LeadershipLost, Surroundings
 from ..config import Configuration, parse
+from ..engine.entry import Place
 from ..framework.guard import Guard
 from ..observe.metrics import Metrics
 from .churn import Churn, Kubelets
+from .doorman import Doorman
 from .fake import FakeServer, selector, target
 from .faults import Faults, Severity
 from .judge import Judge
@@ -88,7 +91,7 @@ class Replica:
                 rng=Random(f"{seed}/{name}"),
                 metrics=metrics,
                 guard=Guard(budget=1.0, max_overruns=10, metrics=metrics),
-                user_plugins={},
+                user_plugins={Doorman.name: Doorman},
                 host=name,
             ),
         )
@@ -104,9 +107,18 @@ class Replica:
         except LeadershipLost:
             self.lost = True
 
+    def doormen(self) -> list[Doorman]:
+        """The plugin, if it has it."""
+        plugins = (profile.plugins.get(Doorman.name) for profile in self.daemon.profiles.values())
+        return [plugin for plugin in plugins if isinstance(plugin, Doorman)]
+
     def faults(self) -> list[str]:
         """What is wrong inside of it."""
         wrong = [f"{self.name}: queue: {what}" for what in self.daemon.queue.check()]
+        places = {entry.pod.uid: entry.place for entry in self.daemon.queue}
+        for uid in self.daemon.cluster.assumed():
+            if places.get(uid, Place.IN_FLIGHT) is not Place.IN_FLIGHT:
+                wrong.append(f"{self.name}: {uid} has a place on a node and is {places[uid].value}")
         if self.daemon.recorder.backlog > 1:
             wrong.append(f"{self.name}: too many events wait")
         if self.task.done() and not self.task.cancelled() and self.task.exception() is not None:
@@ -165,9 +177,12 @@ class Simulation:
 
     def _configuration(self) -> Configuration:
         rng = self.rng
+        profile: dict[str, Any] = {"schedulerName": SCHEDULER}
+        if rng.random() < 0.4:
+            profile["plugins"] = {"multiPoint": {"enabled": [{"name": Doorman.name}]}}
         return parse(
             {
-                "profiles": [{"schedulerName": SCHEDULER}],
+                "profiles": [profile],
                 "leaderElection": {"leaderElect": rng.random() < 0.6},
                 "parallelBinds": rng.choice((1, 4, 32)),
                 "consistencyInterval": rng.choice(("0s", "30s")),
@@ -275,13 +290,13 @@ class Simulation:
 
     def _open_questions(self) -> list[str]:
         """What is not yet as it will be."""
-        leaders = [one.daemon for one in self.replicas if one.daemon.leading]
+        leaders = [one for one in self.replicas if one.daemon.leading]
         if len(leaders) != 1:
             return [f"{len(leaders)} replicas lead"]
-        leader = leaders[0]
+        leader = leaders[0].daemon
         if leader.cluster.assumed():
             return [f"unconfirmed: {sorted(leader.cluster.assumed())}"]
-        found = []
+        found = [what for doorman in leaders[0].doormen() for what in doorman.wrong()]
         store = self.network.server.store
         for kind, fields in KINDS.items():
             fits = selector(target(f"{kind.path()}?fieldSelector={fields}"))
