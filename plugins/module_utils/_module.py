@@ -10,6 +10,7 @@ Note that this module util is PRIVATE to the collection: it can have breaking ch
 from __future__ import annotations
 
 import copy
+import gc
 from typing import Any, Callable, Dict, List, Mapping
 
 from ansible.module_utils.basic import AnsibleModule
@@ -127,6 +128,7 @@ def _exit(module: AnsibleK8SModule, result: Result, cluster: Mapping[str, str]) 
     _tell_warnings(module, result.pop("warnings", []))
     if not module._diff:
         result.pop("diff", None)
+    _leave_quickly()
     module.exit_json(cluster=dict(cluster), **result)
 
 
@@ -141,4 +143,12 @@ def _fail(module: AnsibleK8SModule, err: PlacementError, cluster: Mapping[str, s
         changed=err.changed,
         cluster=dict(cluster),
     )
+    _leave_quickly()
     module.fail_json(**result)
+
+
+def _leave_quickly() -> None:
+    """An interpreter that ends looks through all its objects for garbage: of a large evacuation a
+    fifth of a second, for nothing.
+    """
+    gc.freeze()

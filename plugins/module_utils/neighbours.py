@@ -37,6 +37,11 @@ def keeps_others_away(pod: Object) -> bool:
     return bool(required_terms(pod, "podAntiAffinity"))
 
 
+def selects_namespaces(pod: Object) -> bool:
+    """Whom it is about depends on the labels of namespaces."""
+    return any(term["namespaceSelector"].exists for term in _terms(pod))
+
+
 def neighbours(
     api: Api, pod: Object, here: Iterable[Object], nodes: Mapping[str, Object]
 ) -> Optional[Cluster]:
@@ -66,7 +71,7 @@ def _terms(pod: Object) -> List[Field]:
 
 def _namespaces(api: Api, pod: Object) -> Dict[str, Labels]:
     """The labels of all namespaces, if a term selects by them."""
-    if not any(term["namespaceSelector"].exists for term in _terms(pod)):
+    if not selects_namespaces(pod):
         return {}
     return {str(meta(n)["name"]): meta(n).get("labels") or {} for n in api.list(NAMESPACE)[0]}
 

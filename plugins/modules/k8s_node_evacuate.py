@@ -145,7 +145,9 @@ notes:
     get create patch delete. And in the namespaces of the pods those of M(podplacement.core.k8s_pod_move), where
     deployments, replicasets, replicationcontrollers, statefulsets, daemonsets, jobs, services, networkpolicies,
     poddisruptionbudgets and endpointslices are listed and watched."
-  - Affinity between pods and topology spread are not judged by the plan, only by the scheduler.
+  - Affinity between pods and topology spread are judged by the plan where O(target_nodes) is given, elsewhere by the
+    scheduler alone. Terms with a C(namespaceSelector) need the right to list namespaces; without it the task warns of
+    what it did not judge.
 seealso:
   - module: podplacement.core.k8s_pod_move
   - module: kubernetes.core.k8s_drain

@@ -12,7 +12,7 @@ and run agree.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, FrozenSet, List, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Optional, Sequence, Set, Tuple
 
 from ..api import Object
 from ..binding.plan import Board
@@ -31,15 +31,24 @@ _LASTING = frozenset(name for name, *rest in RULES) - _CHANGING
 Rank = Callable[[Board, Object, View, str], Tuple[Any, ...]]
 
 
-def assign(snapshot: Snapshot, seekers: Sequence[Seeker], *, validate: str) -> Dict[str, str]:
-    """Pod uid -> node, for every pod that has room on one."""
+def assign(
+    snapshot: Snapshot,
+    seekers: Sequence[Seeker],
+    *,
+    validate: str,
+    unseen: Optional[Dict[str, List[str]]] = None,
+) -> Dict[str, str]:
+    """Pod uid -> node, for every pod that has room on one. ``unseen`` is filled as in a Crowd."""
     ordered = sorted(seekers, key=_largest_first)
     if snapshot.targets is None:
         return _anywhere(snapshot, ordered)
     best: Dict[str, str] = {}
     fitting = Fitting()
     for rank in (_spread, _tight):
-        found = _place_all(snapshot, ordered, rank, validate, fitting)
+        crowd = Crowd(snapshot)
+        found = _place_all(snapshot, ordered, rank, validate, fitting, crowd)
+        if unseen is not None and validate != "none":
+            unseen.update(crowd.unseen)
         best = found if len(found) > len(best) else best
         if len(best) == len(ordered):
             break
@@ -58,9 +67,14 @@ def _board(snapshot: Snapshot) -> Board:
 
 
 def _place_all(
-    snapshot: Snapshot, seekers: Sequence[Seeker], rank: Rank, validate: str, fits: Fitting
+    snapshot: Snapshot,
+    seekers: Sequence[Seeker],
+    rank: Rank,
+    validate: str,
+    fits: Fitting,
+    crowd: Crowd,
 ) -> Dict[str, str]:
-    board, crowd = _board(snapshot), Crowd(snapshot)
+    board = _board(snapshot)
     places: Dict[str, str] = {}
     for one in seekers:
         volumes, judges = volumes_of(snapshot, one.body), crowd.judges(one)

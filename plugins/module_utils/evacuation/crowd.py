@@ -9,10 +9,12 @@ in which spread and affinity have to hold.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ..api import Object
-from ..neighbours import keeps_others_away, neighbours
+from ..neighbours import keeps_others_away, neighbours, selects_namespaces
+from ..preflight import not_judged
+from ..resources import describe, meta
 from ..rules.pod_affinity import PodAffinity
 from ..rules.spread import Spread
 from ..rules.taints import UNSCHEDULABLE_TAINT_KEY
@@ -24,9 +26,12 @@ CORDON = {"key": UNSCHEDULABLE_TAINT_KEY, "effect": "NoSchedule"}
 
 
 class Crowd:
-    """The pods of the cluster, as the rules of each workload count them."""
+    """The pods of the cluster, as the rules of each workload count them. ``unseen`` are warnings of
+    what they cannot count for want of rights, by the uid of one pod of the workload.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
+        self.unseen: Dict[str, List[str]] = {}
         self._snapshot = snapshot
         self._nodes = dict(snapshot.nodes())
         source = self._nodes.get(snapshot.node)
@@ -69,7 +74,20 @@ class Crowd:
                 for move in self._moves:
                     self._count(found, *move)
             self._judges[one.workload] = found
+            self._warn(one, None if cluster is None else cluster.namespaces)
         return self._judges[one.workload]
+
+    def _warn(self, one: Seeker, known: Optional[Mapping[str, Any]]) -> None:
+        """Nodes and pods an evacuation may list, or it does not begin: namespaces it may not."""
+        if known is None:
+            why = "this user may not list namespaces"
+            told = ["%s: %s" % (text, why) for text in not_judged(one.old)]
+        elif meta(one.old)["namespace"] not in known and any(map(selects_namespaces, self._guards)):
+            text = "whether pods of other namespaces must be apart from %s was not checked: %s"
+            told = [text % (describe("Pod", one.old), "this user may not get its namespace")]
+        else:
+            return
+        self.unseen[one.uid] = told
 
     def _old(self, one: Seeker, by: int) -> None:
         found, source = self._judges[one.workload], self._nodes.get(self._snapshot.node)

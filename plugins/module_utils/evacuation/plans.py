@@ -88,7 +88,10 @@ def plan_all(
     """
     checking = replace(settings, check=True)
     seekers = [s for s in (_seeker(snapshot, p, o, checking) for p, o in wanted) if s is not None]
-    places = assign(snapshot, seekers, validate=settings.validate) if seekers else {}
+    unseen: Dict[str, List[str]] = {}
+    places: Dict[str, str] = {}
+    if seekers:
+        places = assign(snapshot, seekers, validate=settings.validate, unseen=unseen)
     seeking = {one.uid for one in seekers}
     items = []
     for pod, order in wanted:
@@ -98,7 +101,10 @@ def plan_all(
                 items.append(_no_room(pod, snapshot))
                 continue
             order = replace(order, node=places[uid(pod)], away=False, assigned=True)
-        items.append(_planned(snapshot, pod, order, checking, room=room))
+        item = _planned(snapshot, pod, order, checking, room=room)
+        if item.plan is not None:
+            item.plan.warnings.extend(unseen.get(uid(pod), []))
+        items.append(item)
     return sorted(items, key=_rank)
 
 

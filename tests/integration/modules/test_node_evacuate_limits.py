@@ -201,3 +201,8 @@ def test_the_pods_of_a_statefulset_come_back_under_their_names_elsewhere(estate:
     assert not result.get("failed"), result
     assert estate.on(estate.source) == []
     assert sorted(p["metadata"]["name"] for p in estate.pods()) == ["db-0", "db-1"]
+
+    back = estate.evacuated(state="returned")
+    assert estate.on(estate.source) == ["db-0", "db-1"]
+    assert {(m["strategy"], m["to_node"]) for m in back["moved"]} == {("steer", estate.source)}
+    assert (estate.is_cordoned(), estate.records()) == (False, [])

@@ -201,7 +201,7 @@ def terminating(yard: Yard) -> None:
     yard.kube.patch("Pod", "p", hold, yard.namespace)
     yard.kube.delete("Pod", "p", yard.namespace)
     # the pod collector does this to a pod without a node, every 20 s at a moment of its own
-    yard.failed = {"status": {"phase": "Failed"}}
+    failed = {"status": {"phase": "Failed"}}
     yard.kube.patch("Pod", "p", failed, yard.namespace, subresource="status")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.podplacement.core.plugins.module_utils.errors import Forbidden
 from ansible_collections.podplacement.core.plugins.module_utils.evacuation import assign as module
 from ansible_collections.podplacement.core.plugins.module_utils.evacuation.assign import (
     assign,
@@ -220,3 +221,93 @@ def test_who_is_there_may_keep_strangers_away() -> None:
     guard = pod("guard", on="b", affinity={"podAntiAffinity": {key: [term]}})
     one = seeker(replica("web-0", "a"), replica("web-0", "a"))
     assert places([one], host("b"), host("c"), guard) == {"web-0": "c"}
+
+
+def test_one_that_stays_still_counts_where_it_is() -> None:
+    """With one pod on each node another may go to b; if a were empty, b would have too many."""
+    rule = {"topologySpreadConstraints": [{**EVEN, "labelSelector": SELECTED}]}
+    stays, goes = (replica(f"web-{n}", "a", **rule) for n in range(2))
+    stays["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1000"}}
+    there = [replica("x", "b"), replica("y", "c")]
+    api = FakeApi(host("a"), host("b"), host("c"), stays, goes, *there)
+    seekers = [seeker(p, p) for p in (stays, goes)]
+    found = assign(Snapshot(api, "a", ("b", "c")), seekers, validate="strict")
+    assert list(found) == ["uid-web-1"]
+
+
+def near(labels: dict[str, str]) -> Object:
+    term = {"labelSelector": {"matchLabels": labels}, "topologyKey": HOST}
+    key = "requiredDuringSchedulingIgnoredDuringExecution"
+    return {"affinity": {"podAffinity": {key: [term]}}}
+
+
+def test_who_must_be_near_another_goes_where_that_went_before_it() -> None:
+    front = pod("front", labels={"app": "front"})
+    front["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "2"}}
+    back = pod("back", labels={"app": "back"}, **near({"app": "front"}))
+    narrow = host("b")
+    narrow["status"]["allocatable"]["cpu"] = "1"
+    seekers = [seeker(p, p) for p in (front, back)]
+    assert places(seekers, narrow, host("c"), front, back) == {"front": "c", "back": "c"}
+
+
+def test_a_new_pod_beside_the_old_one_must_be_apart_from_it() -> None:
+    """Nodes a and b are one zone."""
+    key = "requiredDuringSchedulingIgnoredDuringExecution"
+    term = {"labelSelector": SELECTED, "topologyKey": "zone"}
+    old = replica("web-0", "a", affinity={"podAntiAffinity": {key: [term]}})
+    zones = {"a": "1", "b": "1", "c": "2"}
+    nodes = {name: host(name) for name in zones}
+    for name, zone in zones.items():
+        nodes[name]["metadata"]["labels"]["zone"] = zone
+    for beside, wanted in ((True, "c"), (False, "b")):
+        snapshot = Snapshot(FakeApi(*nodes.values(), old), "a", ("b", "c"))
+        found = assign(snapshot, [seeker(old, old, beside=beside)], validate="strict")
+        assert found == {"uid-web-0": wanted}
+
+
+# ---- without the right to see namespaces
+
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+ELSEWHERE = {
+    "labelSelector": SELECTED,
+    "topologyKey": HOST,
+    "namespaceSelector": {"matchLabels": {"team": "x"}},
+}
+APART = {"affinity": {"podAntiAffinity": {REQUIRED: [ELSEWHERE]}}}
+
+
+def unseen(verb: str, leaving: list[Object], *there: Object, validate: str = "strict") -> list[str]:
+    """What a user is told who may not do this with namespaces."""
+    api = FakeApi(host("a"), host("b"), host("c"), *leaving, *there)
+    api.before(verb, "namespaces", Forbidden(403, "Forbidden", "no"))
+    told: dict[str, list[str]] = {}
+    seekers = [seeker(p, p) for p in leaving]
+    found = assign(Snapshot(api, "a", ("b", "c")), seekers, validate=validate, unseen=told)
+    assert len(found) == len(leaving), "the scheduler has the last word"
+    return [text for texts in told.values() for text in texts]
+
+
+def test_terms_that_select_by_namespaces_nobody_may_list_are_told_once_a_workload() -> None:
+    leaving = [replica(f"web-{n}", "a", **APART) for n in range(3)]
+    (text,) = unseen("list", leaving)
+    assert text == (
+        f"Pod {NS}/web-0 demands pod anti-affinity, which the preflight does not check: "
+        "this user may not list namespaces"
+    )
+    assert unseen("list", leaving, validate="none") == [], "nothing was to be judged"
+    assert unseen("list", [replica("web-0", "a")]) == [], "it demands nothing"
+
+
+def test_terms_of_others_that_nobody_can_judge_are_told() -> None:
+    leaving = [replica("web-0", "a")]
+    guard = pod("guard", on="b", **APART)
+    (text,) = unseen("get", leaving, guard)
+    assert text == (
+        f"whether pods of other namespaces must be apart from Pod {NS}/web-0 was not checked: "
+        "this user may not get its namespace"
+    )
+    assert unseen("get", leaving, pod("x", on="b")) == [], "nobody asks for it"
+    by_label = {"labelSelector": {"matchLabels": {"app": "other"}}, "topologyKey": HOST}
+    near = pod("near", on="b", affinity={"podAntiAffinity": {REQUIRED: [by_label]}})
+    assert unseen("get", leaving, near) == [], "it asks for its own namespace alone"

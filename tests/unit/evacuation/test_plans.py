@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.podplacement.core.plugins.module_utils.errors import (
+    Forbidden,
     PlacementError,
     Unreachable,
 )
@@ -187,3 +188,30 @@ def test_a_foretold_run_has_moved_what_is_planned(
     assert result["diff"]["before"]["pods_to_move"] == [f"{NS}/web-1"]
     assert result["diff"]["after"]["pods_to_move"] == []
     assert result["changed"]
+
+
+def test_what_was_not_judged_for_want_of_rights_is_a_warning_of_the_plan(tmp_path: Path) -> None:
+    term = {
+        "labelSelector": {"matchLabels": {"app": "web"}},
+        "topologyKey": "kubernetes.io/hostname",
+        "namespaceSelector": {"matchLabels": {"team": "x"}},
+    }
+    key = "requiredDuringSchedulingIgnoredDuringExecution"
+    bare = pod("bare", affinity={"podAntiAffinity": {key: [term]}})
+    api = FakeApi(node("a"), node("b"), bare)
+    api.before("list", "namespaces", Forbidden(403, "Forbidden", "no"))
+    snapshot = Snapshot(api, "a", ("b",))
+    waves = Waves(
+        api,
+        REQUEST,
+        settings(api.clock, holder(tmp_path)),
+        lambda: plan_all(
+            snapshot,
+            [(p, REQUEST.order(NS, p["metadata"]["name"])) for p in snapshot.pods()],
+            settings(api.clock, holder(tmp_path)),
+        ),
+    )
+    waves.take_look()
+    assert fates(waves.items) == {"bare": "b"}
+    assert [w for w in waves.warnings if "may not list namespaces" in w] == waves.warnings
+    assert len(waves.warnings) == 1

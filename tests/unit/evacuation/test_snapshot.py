@@ -180,7 +180,8 @@ def test_dry_runs_pass_and_writes_do_not() -> None:
     assert api.writes() == []
 
 
-def test_an_outline_takes_the_room_of_its_pod() -> None:
+@pytest.mark.parametrize("reason", ["Deferred", "Infeasible"])
+def test_an_outline_takes_the_room_of_its_pod(reason: str) -> None:
     whole = pod(
         "p",
         owner=OWNER,
@@ -199,10 +200,11 @@ def test_an_outline_takes_the_room_of_its_pod() -> None:
             {"name": "tmp", "emptyDir": {}},
         ],
     )
+    whole["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "4"}}
     whole["status"]["containerStatuses"] = [
         {"name": "app", "resources": {"requests": {"cpu": "3"}}, "state": {"running": {}}}
     ]
-    whole["status"]["conditions"].append({"type": "PodResizePending", "reason": "Deferred"})
+    whole["status"]["conditions"].append({"type": "PodResizePending", "reason": reason})
     brief = outline(whole)
     here = node("a")
     assert node_free(View(here, [brief])) == node_free(View(here, [whole]))
