@@ -78,7 +78,9 @@ class LeadershipLost(SchedulerError):
 
 
 class Leadership(Protocol):
-    """`Leader` or `AlwaysLeader`."""
+    """`Leader` or `AlwaysLeader`; who is `alone` need not list again what others have changed."""
+
+    alone: bool
 
     def may_write(self) -> bool: ...
     async def acquire(self) -> None: ...
@@ -207,7 +209,8 @@ class Daemon:
 
     async def _lead(self, stop: asyncio.Event) -> None:
         self._start(LEADERSHIP, self.leader.keep())
-        await self._or_stop(stop, self._refreshed())
+        if not self.leader.alone:
+            await self._or_stop(stop, self._refreshed())
         if stop.is_set():
             await self._release()
             return

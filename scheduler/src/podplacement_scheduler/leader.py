@@ -58,6 +58,8 @@ def own_identity() -> str:
 class Leader:
     """One replica's part in the election: `acquire`, `keep` until it is lost, `release`."""
 
+    alone = False  # another one may have led, and placed pods, a moment ago
+
     def __init__(
         self,
         client: Caller,
@@ -238,6 +240,8 @@ class Leader:
 
 class AlwaysLeader:
     """Leadership without an election, for a single replica."""
+
+    alone = True
 
     def may_write(self) -> bool:
         """Always."""

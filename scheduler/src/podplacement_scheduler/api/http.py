@@ -22,10 +22,10 @@ from .transport import JSON, Response
 USER_AGENT = "podplacement-scheduler"
 CONNECT_SECONDS = 10.0
 _CHUNK = 1 << 20
-# What comes on a stream within this time after something came is looked at together: a busy watch
-# is read two hundred times a second, not a thousand times. The first line after a silence waits for
-# nothing.
+# A busy watch is read two hundred times a second, not a thousand times: after lines that came sooner
+# than this after those before, or were there already, what follows is left to gather for as long.
 GATHER_SECONDS = 0.005
+_AT_ONCE = 0.0005
 
 
 class HttpTransport:
@@ -175,6 +175,7 @@ async def _lines(answer: aiohttp.ClientResponse, told: str) -> AsyncIterator[byt
     """Whole lines; what is left of a line when the stream ends is dropped."""
     rest: list[bytes] = []
     clock = asyncio.get_running_loop().time
+    before = asked = float("-inf")
     try:
         while chunk := await answer.content.readany():
             came = clock()
@@ -187,9 +188,9 @@ async def _lines(answer: aiohttp.ClientResponse, told: str) -> AsyncIterator[byt
             for line in lines:
                 if line:
                     yield line
-            pause = came + GATHER_SECONDS - clock()
-            if pause > 0:
-                await asyncio.sleep(pause)
+            if came - before < GATHER_SECONDS or came - asked < _AT_ONCE:
+                await asyncio.sleep(GATHER_SECONDS)
+            before, asked = came, clock()
     except (aiohttp.ClientError, OSError, TimeoutError) as err:
         raise failure(err, told, sent=True) from err
 

@@ -245,13 +245,12 @@ class Row:
         if not rows.size:
             return
         state, pod, table = asking
-        total = self._static_score.take(rows).astype(np.int64)
+        total = self._static_score.take(rows)
         for step in self.asked.score_by_row:
             scores = step.score_rows(state, pod, table, rows)
-            total += scores if step.weight == 1 else scores * step.weight
+            total = total + (scores if step.weight == 1 else scores * step.weight)
         for step in self.asked.by_row:
-            fits = step.filter_rows(state, pod, table, rows)
-            np.putmask(total, ~fits, NO_FIT)
+            total = np.where(step.filter_rows(state, pod, table, rows), total, NO_FIT)
         self.total[rows] = total
 
 

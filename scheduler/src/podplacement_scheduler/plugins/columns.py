@@ -11,6 +11,7 @@ memory, of equal weight, on nodes that have both. A test holds that they agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 Formula = Callable[[Ints, Ints], Ints]  # what would be used, and what there is: resources x rows
 
+# Half of 100 and half of (100 + the gain), each rounded down, in one sum: 100 is even.
+_MIDDLE = MAX_SCORE + MAX_SCORE // 2
 RESOURCES = ("cpu", "memory")  # the first columns of the table, and all of `nonzero`
 
 
@@ -60,15 +63,15 @@ def allocated(
 ) -> Ints | None:
     """Least or most allocated; None where the general formula is needed."""
     found = table.lookup(rows)
-    return None if found.both is None else formula(_more(found.nonzero, nonzero), found.both)
+    if found.both is None:
+        return None
+    return formula(found.nonzero + _without_and_with(nonzero)[1], found.both)
 
 
-def _more(used: Ints, requests: tuple[int, int]) -> Ints:
-    """What would be used."""
-    found = used.copy()
-    for line, units in zip(found, requests, strict=True):
-        line += units
-    return found
+@lru_cache(maxsize=1024)
+def _without_and_with(requests: tuple[int, int]) -> Ints:
+    """What is added to the lines of cpu and memory without the pod, and with it."""
+    return np.array([(0, 0), requests])[:, :, np.newaxis]
 
 
 def balanced_allocation_of(
@@ -79,7 +82,7 @@ def balanced_allocation_of(
     before = min(used[0] / cpu, 1) - min(used[1] / memory, 1)
     after = min((used[0] + more_cpu) / cpu, 1) - min((used[1] + more_memory) / memory, 1)
     gain = int((1 - abs(after) * 0.5) * MAX_SCORE) - int((1 - abs(before) * 0.5) * MAX_SCORE)
-    return ((gain + MAX_SCORE // 2) >> 1) + MAX_SCORE // 2
+    return (gain + _MIDDLE) >> 1
 
 
 def balanced_allocation(
@@ -87,12 +90,9 @@ def balanced_allocation(
 ) -> Ints | None:
     """As `_rules.scores.balanced_allocation`; None where that is needed."""
     found = table.lookup(rows)
-    there, used = found.both, found.used
-    if there is None:
+    if found.both is None:
         return None
-    shares = np.empty((2, *used.shape))
-    np.divide(used, there, out=shares[0])
-    np.divide(_more(used, requests), there, out=shares[1])
+    shares = (found.used + _without_and_with(requests)) / found.both
     np.minimum(shares, 1, out=shares)
     # The standard deviation of two numbers is half of the distance between them.
     evenness = np.abs(shares[:, 0] - shares[:, 1])
@@ -101,8 +101,7 @@ def balanced_allocation(
     evenness *= MAX_SCORE
     before, after = evenness.astype(np.int64)
     after -= before
-    after += MAX_SCORE // 2
+    after += _MIDDLE
     after >>= 1
-    after += MAX_SCORE // 2
     scores: Ints = after
     return scores
