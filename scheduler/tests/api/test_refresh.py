@@ -49,7 +49,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def refreshed(credentials: Credentials, *, times: int = 1) -> None:
     async def main() -> None:
-        for dummy in range(times):
+        for _time in range(times):
             await credentials.refresh()
 
     asyncio.run(main())
