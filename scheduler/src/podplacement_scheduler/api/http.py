@@ -22,7 +22,7 @@ from .transport import JSON, Response
 USER_AGENT = "podplacement-scheduler"
 CONNECT_SECONDS = 10.0
 _CHUNK = 1 << 20
-# A busy watch is read two hundred times a second, not a thousand times: after lines that came within
+# A busy watch is read two hundred times a second, not a thousand: after lines that came within
 # this time of those before, or were there already, what follows is left to gather for as long.
 GATHER_SECONDS = 0.005
 _AT_ONCE = 0.0005
