@@ -18,6 +18,7 @@ from tests.cluster.kube import ApiError, Kube
 from tests.cluster.kwok import Kwok
 
 READY_SECONDS = 180.0
+PORT_TAKEN = "address already in use"
 
 
 class ApiServer:
@@ -42,8 +43,25 @@ class ApiServer:
             time.sleep(0.01)
 
     def start(self) -> None:
-        """Start it as it was, and wait until it answers."""
-        with self._log.open("ab") as log:
+        """Start it as it was, and wait until it answers.
+
+        Its port is one that the system also gives to clients: one of them that knocks while nobody
+        listens may get it for a moment, even be connected with itself, and the server ends.
+        """
+        deadline = time.monotonic() + READY_SECONDS
+        process = self._start()
+        while time.monotonic() < deadline:
+            with suppress(ApiError, urllib3.exceptions.HTTPError, OSError):
+                self._kube.request("GET", "readyz/ping")
+                return
+            if process.poll() is not None and PORT_TAKEN in self._told():
+                process = self._start()
+            time.sleep(0.05)
+        state = "has ended" if process.poll() is not None else "runs"
+        raise TimeoutError(f"the API server {state} and does not answer:\n{self._told()}")
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,
@@ -54,15 +72,12 @@ class ApiServer:
             )
         self._pid = self._process.pid
         self._pid_file.write_text(str(self._pid), encoding="utf-8")
-        deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline:
-            with suppress(ApiError, urllib3.exceptions.HTTPError, OSError):
-                self._kube.request("GET", "readyz/ping")
-                return
-            time.sleep(0.05)
-        told = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
-        state = "has ended" if self._process.poll() is not None else "runs"
-        raise TimeoutError("\n".join([f"the API server {state} and does not answer:", *told]))
+        return self._process
+
+    def _told(self) -> str:
+        """The end of its log."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-20:])
 
     def reap(self) -> None:
         """Take leave of the one that was started here, when its cluster has ended it."""
