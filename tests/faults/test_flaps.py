@@ -84,7 +84,8 @@ def test_a_thousand_swaps_among_flapping_pods(
         moved += len(result["moved"])
         mismatches += [item for item in result["moved"] if item["victim_mismatch"]]
         here, there = there, here
-    assert moved == SWAPS
+    # A pod that its controller took in another's place has gone without a swap of its own.
+    assert SWAPS - len(thefts) <= moved <= SWAPS, thefts
     assert len(mismatches) <= len(thefts) <= MOST_THEFTS, (mismatches, thefts)
     assert bool(mismatches) is bool(thefts), thefts
     assert all(theft.unavoidable for theft in thefts), thefts
