@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,7 +38,9 @@ class Own:
 
 @pytest.fixture
 def own() -> Iterator[Own]:
-    manager = Kwok(f"{default_name()}-servers")
+    # Of this worker alone: another one may have a test of this file at the same time.
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    manager = Kwok(f"{default_name()}-servers-{worker}")
     cluster = manager.start(nodes=1)
     server = None
     try:
