@@ -124,12 +124,12 @@ class LiveApi:
 
     @contextmanager
     def fresh(self, *kinds: Kind) -> Iterator[None]:
-        """Within it, this thread reads objects of these kinds from the server."""
-        self._mode.fresh = kinds
+        """Within it, this thread reads objects of these kinds from the server, each once."""
+        self._mode.fresh, self._mode.read = kinds, {}
         try:
             yield
         finally:
-            self._mode.fresh = ()
+            self._mode.fresh, self._mode.read = (), None
 
     def has_seen(self, kind: Kind, namespace: str, version: str) -> bool:
         """The watch has told of this version, and so of all that was written before it."""
@@ -159,11 +159,13 @@ class LiveApi:
         found = None if store is None else store.get(namespace, name)
         if found is not None:
             return found
+        obj: Object
+        key = (kind, name, namespace)
         if kind in REMEMBERED:
-            key = (kind, name, namespace)
-            obj: Object = self._remembered(key, lambda: self._api.get(kind, name, namespace))
-            return obj
-        return self._read(kind, name, namespace)
+            obj = self._remembered(key, lambda: self._api.get(kind, name, namespace))
+        else:
+            obj = self._once(key, lambda: self._read(kind, name, namespace))
+        return obj
 
     def list(
         self,
@@ -178,13 +180,20 @@ class LiveApi:
         store = self._cache(kind, namespace)
         if store is not None:
             return store.find(query(label_selector, field_selector), namespace)
+        listed: Tuple[List[Object], str]
+        key = (kind, namespace, label_selector, field_selector)
         if kind in REMEMBERED:
-            key = (kind, namespace, label_selector, field_selector)
-            listed: Tuple[List[Object], str] = self._remembered(
-                key, lambda: self._api.list(kind, namespace, **how)
-            )
-            return listed
-        return self._list(kind, namespace, how)
+            listed = self._remembered(key, lambda: self._api.list(kind, namespace, **how))
+        else:
+            listed = self._once(key, lambda: self._list(kind, namespace, how))
+        return listed
+
+    def _once(self, key: Any, read: Callable[[], Any]) -> Any:
+        """Within ``fresh`` what this thread has read already."""
+        kept: Optional[Dict[Any, Any]] = getattr(self._mode, "read", None)
+        if kept is None:
+            return read()
+        return kept[key] if key in kept else kept.setdefault(key, read())
 
     def _list(
         self, kind: Kind, namespace: Optional[str], how: Dict[str, str]

@@ -282,9 +282,7 @@ class Crew:
         error: Optional[PlacementError] = None,
         unfinished: bool = False,
     ) -> None:
-        if self.lock.turn == move.plan.entry.id:
-            self.lock.turn = ""
-        self.lock.flying.pop(move.plan.entry.pod_uid, None)
+        self.lock.forget(move.plan.entry)
         move.state, move.moved, move.error, move.unfinished = state, moved, error, unfinished
         self.foreman.ended(move, self)
 

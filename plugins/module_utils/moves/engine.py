@@ -34,6 +34,8 @@ def drive(machine: Machine, api: Api, clock: Clock) -> Step:
             with suppress(ApiError):  # what cannot be taken back now, a recovery finds
                 machine.abandon()
         raise
+    finally:
+        machine.lock.forget(machine.entry)
 
 
 def _loop(machine: Machine, api: Api, clock: Clock) -> Step:

@@ -25,11 +25,16 @@ Gate = Callable[[Api, str, Entry, Scene], Optional[Step]]
 
 
 def closed_budget(api: Api, namespace: str, entry: Entry, scene: Scene) -> Optional[Step]:
-    """A dry-run eviction of the old pod: its budget must have counted the replacement."""
+    """A dry-run eviction of the old pod: its budget must have counted the replacement, and as many
+    more as go before it in the same turn.
+    """
     budgets, scene.versions[PDB.kind] = api.list(PDB, namespace)
     labels = meta(scene.old or {}).get("labels") or {}
-    if not any(matches_labels((b.get("spec") or {}).get("selector"), labels) for b in budgets):
+    mine = [b for b in budgets if matches_labels((b.get("spec") or {}).get("selector"), labels)]
+    if not mine:
         return None
+    if scene.ahead and min(map(_allowed, mine)) <= scene.ahead:
+        return Step(WAIT, "waiting until the budget counts the replacement", "PdbBlocked", kind=PDB)
     try:
         api.evict(entry.pod, namespace, uid=entry.pod_uid, dry_run=True)
     except TooManyRequests as err:
@@ -37,6 +42,10 @@ def closed_budget(api: Api, namespace: str, entry: Entry, scene: Scene) -> Optio
     except NotFound:
         return Step(WAIT, "the old pod went away", limit=0.1)
     return None
+
+
+def _allowed(budget: Mapping[str, Any]) -> int:
+    return int((budget.get("status") or {}).get("disruptionsAllowed") or 0)
 
 
 def refused_eviction(err: TooManyRequests) -> Step:

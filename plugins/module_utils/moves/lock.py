@@ -12,7 +12,17 @@ the former holder's writes (moves.md, corrections, item 1).
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+)
 
 from ..api import Api, Object
 from ..clock import Clock, Deadline
@@ -21,6 +31,9 @@ from ..resources import LEASE, describe, meta, uid
 from .holder import Holder
 from .journal import Entry, decode, decode_company, encode
 from .names import COMPANY, JOURNAL, MOVE
+
+if TYPE_CHECKING:
+    from .swap import Swap
 
 TICK = 2.0  # between looks at the wish to stop
 
@@ -42,10 +55,18 @@ class Lock:
         self.lease: Optional[Object] = None
         self.renewed = 0.0
         self.rival: Object = {}  # the Lease as another holder last wrote it
-        self.turn = ""  # the move whose old pod is marked and not handed over yet: one at a time
+        self.turn = ""  # the move whose old pod is evicted: one at a time
         self.marks = 0
+        self.line: Dict[str, Swap] = {}  # moves whose old pods are marked, in that order
         self.flying: Dict[str, str] = {}  # handed over: old pod, which is to go, and new one
         self._lapses = 0.0
+
+    def forget(self, entry: Entry) -> None:
+        """A move has come to its end: it is in nobody's way."""
+        if self.turn == entry.id:
+            self.turn = ""
+        self.line.pop(entry.id, None)
+        self.flying.pop(entry.pod_uid, None)
 
     # ---- getting it
 

@@ -127,7 +127,7 @@ class Machine(ABC):
 
     def another_s_turn(self) -> Optional[Step]:
         """A wait while another pod of the workload goes: one at a time, budget or not."""
-        if self.lock.turn in ("", self.entry.id):
+        if self.lock.turn in ("", self.entry.id) and not self.lock.line:
             return None
         return Step(WAIT, "waiting until another pod of the workload has been replaced")
 

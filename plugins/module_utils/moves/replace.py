@@ -115,7 +115,7 @@ class Replace(Adopt):
         closed = self._in_progress() or self._closed(scene)
         if closed is None or not self.settings.deadline.passed():
             return closed or step
-        self.failure = self._or_give_up(closed)
+        self.failure = self.or_give_up(closed)
         return self._restored(scene)
 
     def _before(self, scene: Scene, new: Object) -> Step:
@@ -130,13 +130,13 @@ class Replace(Adopt):
             return changed
         unplaced = self._unplaced(scene, new)
         if unplaced is not None:
-            return self._or_give_up(unplaced)
+            return self.or_give_up(unplaced)
         closed = self._different(scene) or self._in_progress() or self._closed(scene)
         if closed is None:
             return Step("evict")
         if closed.verb == WAIT and is_running(new):
             return Step("stand_down", closed.why, closed.code)
-        return self._or_give_up(closed)
+        return self.or_give_up(closed)
 
     def _unplaced(self, scene: Scene, new: Object) -> Optional[Step]:
         """None when the replacement has its place, or only the volume of the old pod is in the

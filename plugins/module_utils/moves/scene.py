@@ -46,4 +46,5 @@ class Scene:
     holder: Optional[Object] = None  # the temporary ReplicaSet of a shadow move
     foreign: Optional[Object] = None
     siblings: List[Object] = field(default_factory=list)
+    ahead: int = 0  # other pods of the workload that go in the same turn, before the old one
     versions: Dict[str, str] = field(default_factory=dict)

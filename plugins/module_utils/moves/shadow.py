@@ -129,7 +129,7 @@ class Shadow(Swap):
             why = "the controller did not create the replacement"
             return Step("roll_back", why, "ControllerNotResponding")
         why = "waiting until the controller creates the replacement"
-        return self._or_give_up(Step(WAIT, why, kind=REPLICA_SET))
+        return self.or_give_up(Step(WAIT, why, kind=REPLICA_SET))
 
     def _until_gone(self, holder: Object) -> Step:
         """The temporary ReplicaSet goes; its last finalizer is the garbage collector's, and ours to

@@ -16,7 +16,7 @@ from typing import Any, Dict, List, Optional, Set, cast
 
 from ..api import Api, Cached, Object
 from ..errors import NotFound, PlacementError
-from ..resources import CONTROLLERS, DEPLOYMENT, POD, annotation, label, meta, uid
+from ..resources import DEPLOYMENT, POD, annotation, label, meta, uid
 from ..rules.pod_state import is_ready, is_terminal, is_terminating
 from ..workloads import (
     active_pods,
@@ -36,9 +36,9 @@ from .manifest import own_cost
 from .names import DELETION_COST, EPOCH, MOVE_ID, MOVED_FROM_UID, is_mark, mark
 from .order import Settings
 from .scene import DONE, WAIT, Scene, Step
+from .together import hand_over
 
 ADOPTION_SECONDS = 60.0
-CONFIRM_SECONDS = 1.0
 LEAVING_SECONDS = 30.0
 MAX_TRIES = 3
 REVISION = "deployment.kubernetes.io/revision"
@@ -66,7 +66,8 @@ class Swap(Machine):
         self.company: Set[str] = set()  # the workload's other pods in the last look of the swap
         self.cache = cast(Cached, api)  # if it is one
         self.sure = not hasattr(api, "fresh")  # that what is looked at is no cache's
-        self.marked = -CONFIRM_SECONDS  # when, by this run
+        self.last = False  # this look is the last one before the swap, past the cache
+        self.marked = float("-inf")  # when, by this run
 
     # ---- looking
 
@@ -218,25 +219,38 @@ class Swap(Machine):
         if self.resume and not is_ready(new):
             return Step("roll_back", "the interrupted move had no Ready replacement", "RolledBack")
         if not verdict.ready:
-            return self._or_give_up(Step(WAIT, verdict.why, verdict.late, limit=verdict.limit))
+            return self.or_give_up(Step(WAIT, verdict.why, verdict.late, limit=verdict.limit))
         return self._ready(scene)
 
     def _ready(self, scene: Scene) -> Step:
         """The two halves of the swap, as soon as nothing stands against it."""
-        if self.lock.turn not in ("", self.entry.id):
-            why = "waiting until another pod of the workload is handed over"
-            return self._or_give_up(Step(WAIT, why, "WorkloadNotReady"))
         marked = is_mark(own_cost(scene.old or {}))
-        if marked and not self.sure:
-            return unsettled(scene) or self._unseen(scene) or Step("confirm")
+        if marked:
+            self.lock.line.setdefault(self.entry.id, self)
+        if not self._may_go(marked):
+            why = "waiting until another pod of the workload is handed over"
+            return self.or_give_up(Step(WAIT, why, "WorkloadNotReady"))
+        if marked and not (self.sure or self.last):
+            return unsettled(scene) or self.unseen(scene) or Step("confirm")
         closed = self.closed_gate(scene)
         if closed is not None:
-            return self._or_give_up(closed)
+            return self.or_give_up(closed)
         self.company = {uid(p) for p in scene.siblings}
         return Step("hand_over" if marked else "mark")
 
+    def _may_go(self, marked: bool) -> bool:
+        """No pod is evicted meanwhile. Those that are marked go in that order; without a cache, one
+        at a time is marked.
+        """
+        if self.lock.turn not in ("", self.entry.id):
+            return False
+        head = next(iter(self.lock.line), self.entry.id)
+        return self.last or head == self.entry.id or not (marked or self.sure)
+
     def closed_gate(self, scene: Scene) -> Optional[Step]:
-        """The guard of the swap that does not hold yet; the budget is asked in the last look."""
+        """The guard of the swap that does not hold yet; with a cache the budget is asked when all
+        others hold.
+        """
         return closed_gate(
             self.api,
             self.namespace,
@@ -250,14 +264,14 @@ class Swap(Machine):
         """How the old pod's budget is asked."""
         return closed_budget
 
-    def _unseen(self, scene: Scene) -> Optional[Step]:
+    def unseen(self, scene: Scene) -> Optional[Step]:
         """A cache is as new as our mark when the watch has told of the mark."""
         version = meta(scene.old or {})["resourceVersion"]
         if self.cache.has_seen(POD, self.namespace, version):
             return None
         return Step(WAIT, "waiting for the watch to catch up", limit=0.5)
 
-    def _or_give_up(self, waiting: Step) -> Step:
+    def or_give_up(self, waiting: Step) -> Step:
         """A wait, or at the deadline the way back."""
         if waiting.verb != WAIT or not self.settings.deadline.passed():
             return waiting
@@ -320,8 +334,7 @@ class Swap(Machine):
     def _take_off(self, new: Object) -> None:
         """Handed over: the controller deletes the old pod, and the next one may be marked."""
         self.lock.flying[self.entry.pod_uid] = uid(new)
-        if self.lock.turn == self.entry.id:
-            self.lock.turn = ""
+        self.lock.line.pop(self.entry.id, None)
 
     def _stuck(self, why: str) -> PlacementError:
         return PlacementError(
@@ -335,33 +348,21 @@ class Swap(Machine):
 
     # ---- acting
 
-    def do_confirm(self, _scene: Scene, _step: Step) -> Optional[Step]:
-        """The last look before the swap, past all caches."""
-        # The pods are known as of the mark, if that was just written.
-        recent = self.settings.clock.monotonic() - self.marked < CONFIRM_SECONDS
-        kinds = [*CONTROLLERS.values(), *([] if recent else [POD])]
-        with self.cache.fresh(*kinds):
-            self.sure = True
-            try:
-                scene = self.look()
-                step = self.decide(scene)
-            finally:
-                self.sure = False
-        if step.verb in (WAIT, DONE):
-            return step
-        return self.act(step.verb, scene, step) or step
+    def do_confirm(self, scene: Scene, _step: Step) -> Optional[Step]:
+        """Ask the budget, look past all caches, and hand over."""
+        return hand_over(self, scene, self.cache)
 
     def do_mark(self, scene: Scene, _step: Step) -> None:
         """First half of the swap: the old pod is the one to go, after those that were marked and
         handed over before it.
         """
-        self.lock.turn = self.entry.id
         self.lock.marks += 1
         self.marked = self.settings.clock.monotonic()
         self.patch_pod(scene.old, {"annotations": {DELETION_COST: mark(self.lock.marks - 1)}})
 
     def do_unmark(self, scene: Scene, _step: Step) -> None:
         """The old pod stays, as its user had it."""
+        self.lock.line.pop(self.entry.id, None)
         marks: Dict[str, Any] = {EPOCH: None}
         if is_mark(own_cost(scene.old or {})):
             marks[DELETION_COST] = self.entry.cost

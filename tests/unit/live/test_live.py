@@ -21,6 +21,7 @@ from ansible_collections.podplacement.core.plugins.module_utils.live import MEMO
 from ansible_collections.podplacement.core.plugins.module_utils.pacing import TokenBucket
 from ansible_collections.podplacement.core.plugins.module_utils.resources import (
     DEPLOYMENT,
+    LEASE,
     NODE,
     PDB,
     POD,
@@ -158,10 +159,23 @@ def test_a_fresh_look_goes_to_the_server(live: LiveApi, server: Server) -> None:
     assert names(live) == ["p", "q"]
     server.put(pod("r"))
     assert names(live) == ["p", "q"]
-    with live.fresh(POD):
-        assert names(live) == ["p", "q", "r"]
+    for _time in range(2):
+        with live.fresh(POD):
+            for _look in range(2):
+                assert names(live) == ["p", "q", "r"]
+                assert live.get(POD, "r", NS)["metadata"]["name"] == "r"
     assert names(live) == ["p", "q", "r"]
-    assert server.asked() == ["list", "list"]
+    assert server.asked() == ["list", "list", "get", "list", "get"], "each once, each time anew"
+
+
+def test_after_a_fresh_look_nothing_is_kept_of_it(live: LiveApi, server: Server) -> None:
+    """Leases are in no cache."""
+    server.put({"kind": "Lease", "metadata": {"name": "one", "namespace": NS}})
+    with live.fresh(POD):
+        live.get(LEASE, "one", NS)
+    for _look in range(2):
+        live.get(LEASE, "one", NS)
+    assert server.asked("leases") == ["get"] * 3
 
 
 def test_a_version_has_been_seen_when_the_watch_has_told_of_it(

@@ -116,16 +116,20 @@ def test_a_wish_that_is_never_followed_is_given_up(tmp_path: Path) -> None:
     assert (step.verb, step.code) == ("roll_back", "WrongNode")
 
 
-def test_one_pod_of_a_workload_is_handed_over_at_a_time(tmp_path: Path) -> None:
-    """With a cache or without: the next is marked when the controller has the one before."""
+def test_without_a_cache_one_pod_of_a_workload_is_marked_at_a_time(tmp_path: Path) -> None:
+    """The next is marked when the controller has the one before; see test_together for more."""
     stage = Stage(tmp_path, new(), old(), other())
-    stage.machine.lock.turn = "another"
+    lock, moved = stage.machine.lock, stage.machine.entry
+    lock.line["another"] = stage.machine
     assert (stage.step().verb, stage.step().code) == (WAIT, "WorkloadNotReady")
-    stage.machine.lock.turn = ""
+    del lock.line["another"]
+    lock.turn = "another"
+    assert (stage.step().verb, stage.step().code) == (WAIT, "WorkloadNotReady")
+    lock.turn = ""
     assert stage.step().verb == "mark"
     stage.machine.act("mark", stage.machine.look(), Step("mark"))
-    assert stage.machine.lock.turn == stage.machine.entry.id
     assert stage.step().verb == "hand_over", "its own turn"
+    assert list(lock.line) == [moved.id]
     stage.api.put(new(labelled=True))
     stage.step()
-    assert stage.machine.lock.turn == ""
+    assert lock.line == {}
