@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,21 @@ class Audit:
             and (user is None or entry.user.startswith(user))
             and (writes is None or entry.writes == writes)
         ]
+
+    def wait(
+        self, done: Callable[[list[Entry]], bool], *, timeout: float = 60.0, **wanted: Any
+    ) -> list[Entry]:
+        """The requests since the mark, as `entries` filters them, once they are as `done` wants.
+
+        A watch has its entry when it has ended, which is a moment after its client has left.
+        """
+        deadline = time.monotonic() + timeout
+        while not done(found := self.entries(**wanted)):
+            if time.monotonic() > deadline:
+                told = "\n".join(map(str, found))
+                raise AssertionError(f"the audit log does not come to show what it must:\n{told}")
+            time.sleep(0.2)  # a file can only be read again
+        return found
 
     def _read(self) -> Iterator[Entry]:
         with self._log.open(encoding="utf-8") as file:

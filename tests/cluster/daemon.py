@@ -13,7 +13,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -85,7 +84,7 @@ class Daemon:
         """Whether /readyz says so."""
         try:
             return self.get("/readyz") == b"ok"
-        except urllib.error.URLError:
+        except OSError:  # it does not listen yet, is not ready, or too busy to say so
             return False
 
     def wait_ready(self, timeout: float = READY_WITHIN) -> None:

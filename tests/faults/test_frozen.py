@@ -61,8 +61,8 @@ def test_a_live_run_keeps_its_lock_beyond_the_duration(world: World, tmp_path: P
     """A run that waits for a slow pod renews its Lease, so another one waits for it."""
     case = CASES["recreate"](world)
     pod = case.pods[0]["metadata"]["name"]
-    world.kube.annotate("Pod", pod, world.namespace, ready_after="4s")
-    case.args["lock_duration"] = 1
+    world.kube.annotate("Pod", pod, world.namespace, ready_after="7s")
+    case.args["lock_duration"] = LOCK_SECONDS  # less, and a busy machine may well lose it
     with watching(world.cluster.kubeconfig, world.namespace, tmp_path) as referee:
         first = case.run()
         held = first.proxy.hold(creates("pods"), "after")

@@ -97,7 +97,8 @@ def test_a_budget_that_forbids_it_keeps_a_bare_pod(strategy: str, world: World) 
         world.namespace,
     )
     node = world.elsewhere(*pods)
-    result = world.move("web", node, strategy=strategy, wait_timeout=5).start().finish()
+    seconds = 60 if strategy == "surge" else 5
+    result = world.move("web", node, strategy=strategy, wait_timeout=seconds).start().finish()
     if strategy == "surge":
         assert result["changed"], result
         verdicts.assert_moved_once(pods, world.wait_idle(1), pods[0], node)

@@ -199,7 +199,7 @@ def test_a_replacement_that_never_gets_ready_is_rolled_back(
     hold_the_next_pod(world, strategy, pods)
     pods = [world.pod(pod["metadata"]["name"]) for pod in pods]
     with watching(world.cluster.kubeconfig, world.namespace, tmp_path) as referee:
-        run = world.move(name, node_name, strategy=strategy, wait_timeout=4).start()
+        run = world.move(name, node_name, strategy=strategy, wait_timeout=8).start()
         if strategy == "recreate":
             let_the_third_pod_go(world, pods)
         result = run.finish()

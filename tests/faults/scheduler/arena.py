@@ -131,7 +131,7 @@ class Arena:
         )
         return time.monotonic() - begun
 
-    def settle(self, *, timeout: float = 30) -> None:
+    def settle(self, *, timeout: float = PATIENCE) -> None:
         """Wait until each bound pod has its event; the auditor says so if one never comes."""
         fields = f"spec.schedulerName={self.name}"
         pods = self.kube.list("Pod", self.namespace, fields=fields)
@@ -153,6 +153,14 @@ class Arena:
         """The auditor, from now until the block ends."""
         with auditing(self.cluster, self.name, **more) as audited:
             yield audited
+
+
+def until(ours: Daemon, sample: str, done: Callable[[float], bool]) -> None:
+    """Wait until one of its metrics is as wanted."""
+    deadline = time.monotonic() + PATIENCE
+    while not done(value := ours.metrics().get(sample, 0)):
+        assert time.monotonic() < deadline, f"{sample} stays at {value}"
+        time.sleep(0.05)
 
 
 def each(count: int, action: Callable[[int], object]) -> None:

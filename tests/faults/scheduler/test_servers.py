@@ -22,7 +22,7 @@ from tests.cluster.kube import ApiError, Kube, Object
 from tests.cluster.kwok import Kwok
 from tests.faults.relay import Relay
 from tests.faults.scheduler.arena import Arena, each
-from tests.faults.scheduler.servers import ApiServer
+from tests.faults.scheduler.servers import READY_SECONDS, ApiServer
 
 BURST = 5000
 
@@ -58,7 +58,7 @@ def own() -> Iterator[Own]:
 
 def patient(action: Callable[[], object]) -> None:
     """Try again until the server has it: what was made already is fine."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
             action()
@@ -77,12 +77,13 @@ def placed(arena: Arena) -> int:
     return sum(bool(pod["spec"].get("nodeName")) for pod in pods)
 
 
-def until_placed(arena: Arena, count: int, *, timeout: float = 180) -> None:
+def until_placed(arena: Arena, count: int, *, timeout: float = 180) -> int:
+    """How many have a node, once there are so many; a server that has just begun may not say."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         with suppress(ApiError, urllib3.exceptions.HTTPError, OSError):
-            if placed(arena) >= count:
-                return
+            if (found := placed(arena)) >= count:
+                return found
         time.sleep(0.3)
     raise AssertionError(f"{placed(arena)} of {count} pods have a node")
 
@@ -108,12 +109,12 @@ def test_the_api_server_is_killed_in_a_burst(
         assert ours.process.poll() is None, "the daemon ended with the API server"
         server.start()
         back = time.monotonic()
-        known = placed(arena)
-        until_placed(arena, known + 100)
+        known = until_placed(arena, 1000)
+        until_placed(arena, min(known + 100, BURST))
         recovered("API server killed, first hundred pods after it is back", time.monotonic() - back)
         creating.join()
         until_placed(arena, BURST)
-        arena.settle(timeout=120)
+        arena.settle()
         drops = arena.drops(ours)
     assert audited.check(drops=drops).bound == BURST
 
@@ -129,6 +130,7 @@ def test_a_compaction_while_nobody_listened(own: Own, tmp_path: Path) -> None:
     ):
         arena.burst(10, prefix="before")
         arena.wait_placed()
+        arena.settle()  # the events of those that are deleted below
         relay.refuse = True
         relay.kill()
         arena.burst(10, prefix="unseen")

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.daemon import Daemon, daemon
+from tests.cluster.daemon import daemon
 from tests.faults.proxy import NO_ANSWER, Proxy, Reply, When, Write
 from tests.faults.relay import Relay
-from tests.faults.scheduler.arena import PATIENCE, Arena
+from tests.faults.scheduler.arena import Arena, until
 
 PODS = 300
 SEED = 20261122
+DECIDED = "scheduler_scheduling_algorithm_duration_seconds_count"
+RETRIED = 'podplacement_scheduler_bind_outcomes_total{outcome="retried"}'
 
 
 @pytest.fixture
@@ -111,10 +112,10 @@ def test_the_api_server_cannot_be_reached_for_a_while(
         daemon(arena.cluster, config=config, kubeconfig=relay.kubeconfig) as ours,
     ):
         arena.burst(20, prefix="decided")
-        until(ours, "scheduler_scheduling_algorithm_duration_seconds_count", 20)
+        until(ours, DECIDED, lambda count: count >= 20)
         relay.refuse = True
         relay.kill()
-        until(ours, 'podplacement_scheduler_bind_outcomes_total{outcome="retried"}', 1)
+        until(ours, RETRIED, lambda count: count >= 1)
         arena.burst(30)
         assert len(arena.waiting()) >= 30, "it placed pods without a server"
         relay.refuse = False
@@ -122,14 +123,6 @@ def test_the_api_server_cannot_be_reached_for_a_while(
         arena.settle()
         drops = arena.drops(ours)
     assert audited.check(drops=drops).bound == 50
-
-
-def until(ours: Daemon, sample: str, count: int) -> None:
-    """Wait until it has counted so many."""
-    deadline = time.monotonic() + PATIENCE
-    while ours.metrics().get(sample, 0) < count:
-        assert time.monotonic() < deadline, f"{sample} does not come to {count}"
-        time.sleep(0.05)
 
 
 REPLIES: dict[str, tuple[When, Reply]] = {
@@ -179,7 +172,7 @@ def test_a_reply_that_never_comes(arena: Arena, proxy: Proxy) -> None:
         arena.burst(5)
         held.wait()
         arena.wait_placed()
-        arena.settle(timeout=60)
+        arena.settle()
         held.release()
         drops = arena.drops(ours)
     assert audited.check(drops=drops).bound == 5

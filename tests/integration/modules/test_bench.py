@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from bench.evacuation import trial
 from bench.moves import judge
 from tests.cluster.cluster import Cluster, provider_name
+from tests.cluster.kube import Kube, Object
 
 pytestmark = [
     pytest.mark.cluster,
@@ -35,8 +40,31 @@ def test_this_collection_empties_a_node_at_no_cost(cluster: Cluster, budgets: st
     assert [text for text, met in judge([one]) if not met and "writes" not in text] == []
 
 
-def test_a_drain_costs_availability_and_one_write_a_pod(cluster: Cluster) -> None:
-    one = trial(cluster, "kubectl", "none", 5, ready=SOON)
+@contextmanager
+def others_at_work(cluster: Cluster, namespace: str) -> Iterator[list[Object]]:
+    """Somebody with the same user agent writes elsewhere, all the time; what was written."""
+    other = Kube(cluster.kubeconfig, user_agent="kubectl/of-somebody-else")
+    over, written = threading.Event(), list[Object]()
+
+    def write() -> None:
+        while not over.wait(0.02):
+            name = {"name": f"made-{len(written)}"}
+            made: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": name}
+            written.append(other.create(made, namespace))
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        yield written
+    finally:
+        over.set()
+        writing.join()
+
+
+def test_a_drain_costs_availability_and_one_write_a_pod(cluster: Cluster, namespace: str) -> None:
+    with others_at_work(cluster, namespace) as written:
+        one = trial(cluster, "kubectl", "none", 5, ready=SOON)
+    assert len(written) > one.pods
     assert (one.ended, one.left) == ("done", 0)
     assert one.lowest_ready < 1.0
     assert one.unavailable_pod_seconds > 0

@@ -41,7 +41,14 @@ def play(estate: Estate, folder: Path, book: Any, *flags: str) -> subprocess.Com
     file = folder / "book.yml"
     file.write_text(json.dumps(book), encoding="utf-8")
     nodes = f"{estate.source},{estate.first}"
-    return run_playbook(estate.cluster, file, "-i", nodes, *flags)
+    shown = {"ANSIBLE_SHOW_CUSTOM_STATS": "1"}
+    return run_playbook(estate.cluster, file, "-i", nodes, *flags, env=shown)
+
+
+def handed_over(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What `set_stats` has for the next job of a workflow, of all hosts together."""
+    found: dict[str, Any] = json.loads(done.stdout.partition("RUN: ")[2].splitlines()[0])
+    return found
 
 
 def cordons(estate: Estate) -> list[str]:
@@ -58,16 +65,31 @@ def test_one_node_after_the_other_has_its_window(estate: Estate, tmp_path: Path)
     assert done.returncode == 0, done.stdout
     assert cordons(estate) == [estate.source] * 2 + [estate.first] * 2
     assert (len(estate.on(estate.source)), estate.records()) == (2, [])
+    told = handed_over(done)
+    assert set(told["node_maintenance_nodes"]) == {estate.source, estate.first}
+    figures = told["node_maintenance_stats"]
+    assert {node: (one["state"], one["ok"]) for node, one in figures.items()} == {
+        estate.source: ("end", True),
+        estate.first: ("end", True),
+    }
 
 
-def test_no_other_window_is_begun_after_one_that_failed(estate: Estate, tmp_path: Path) -> None:
+@pytest.mark.parametrize("choice", ["stop", "continue"])
+def test_no_other_window_is_begun_after_one_that_failed(
+    choice: str, estate: Estate, tmp_path: Path
+) -> None:
+    """Even if the nodes of one window do not wait for each other."""
     estate.fill(bare("stays", annotations={"podplacement.io/do-not-move": "true"}))
     estate.open()
     estate.audit.mark()
-    done = play(estate, tmp_path, window(estate, f"{estate.source}:{estate.first}"))
+    hosts = f"{estate.source}:{estate.first}"
+    done = play(estate, tmp_path, window(estate, hosts, node_maintenance_on_failure=choice))
     assert done.returncode != 0, done.stdout
     assert "OptedOut" in done.stdout
     assert cordons(estate) == [estate.source]
+    told = handed_over(done)
+    assert told["node_maintenance_nodes"] == [estate.source]
+    assert told["node_maintenance_stats"][estate.source]["ok"] is False
 
 
 def test_tags_choose_the_part_of_a_window(estate: Estate, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+from tests.cluster.books import SCHEDULED_AT
 from tests.cluster.cluster import DEFAULT_IMAGE, Cluster
 from tests.cluster.daemon import Daemon, daemon
 from tests.cluster.kube import Kube, Object
@@ -132,6 +133,21 @@ class Ground:
 
         self.kube.wait_list("Event", there, self.namespace, timeout=WITHIN)
         return found
+
+    def settle(self) -> None:
+        """Until each pod that was placed has its event: a namespace that goes takes none."""
+        pods = self.kube.list("Pod", self.namespace)
+        placed = {
+            pod["metadata"]["uid"]
+            for pod in pods
+            if SCHEDULED_AT in pod["metadata"].get("annotations", {})
+        }
+
+        def told(items: list[Object]) -> bool:
+            scheduled = (item for item in items if item["reason"] == "Scheduled")
+            return placed <= {item["involvedObject"].get("uid") for item in scheduled}
+
+        self.kube.wait_list("Event", told, self.namespace, timeout=WITHIN, what="all events")
 
     def daemon(self, **config: Any) -> AbstractContextManager[Daemon]:
         """A scheduler of our name for our nodes, unless the configuration says otherwise."""

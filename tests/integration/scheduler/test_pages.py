@@ -148,6 +148,7 @@ def test_a_page_explains_a_pod_that_waits(desk: Desk, cluster: Cluster, namespac
         assert nodes[ground.name("small")]["refusals"] == refused
         assert set(nodes) >= set(cluster.nodes)
         assert desk.get(f"/explain?pod={namespace}/fits", bearer)[0] == 404
+        ground.settle()
     finally:
         ground.remove()
 

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from podplacement_scheduler.rights import API_CALLS
-from tests.cluster.audit import Audit
+from tests.cluster.audit import Audit, Entry
 from tests.cluster.auditor import auditing
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Kube
 from tests.integration.runner import ROOT
-from tests.integration.scheduler.ground import WITHIN, Ground
+from tests.integration.scheduler.ground import Ground
 from tests.integration.scheduler.test_role import Role, role
 
 __all__ = ["role"]
@@ -46,32 +45,31 @@ def test_nothing_is_denied_and_nothing_is_granted_in_vain(
             ground.events("fits", "Scheduled")
             ground.pending("never", "didn't match Pod's node affinity/selector")
             ground.events("never", "FailedScheduling")
-            wait_for_lists(audit, user)
+            lists = verbs("list")
+            audit.wait(lambda calls: lists <= used_by(calls), agent=AGENT, user=user)
     finally:
         run_role_daemon("stop", str(folder), role.token)
         ground.remove()
     assert audited.check().bound == 1
-    calls = audit.entries(agent=AGENT, user=user)
+    watches = verbs("watch")
+    calls = audit.wait(lambda calls: watches <= used_by(calls), agent=AGENT, user=user)
     assert [str(call) for call in calls if call.code in (401, 403)] == []
-    used = {(call.verb, f"{call.resource}/{call.subresource}".rstrip("/")) for call in calls}
+    used = used_by(calls)
     ordinary = {(call[0], call[2]) for call in API_CALLS if len(call) == 3}
     assert ordinary - used == set(), "granted, and never used"
     assert used - {(call[0], call[2]) for call in API_CALLS} == set(), "used, and not listed"
+
+
+def used_by(calls: list[Entry]) -> set[tuple[str, str]]:
+    return {(call.verb, f"{call.resource}/{call.subresource}".rstrip("/")) for call in calls}
+
+
+def verbs(verb: str) -> set[tuple[str, str]]:
+    """Every kind that the daemon lists in its consistency pass, or watches."""
+    return {(call[0], call[2]) for call in API_CALLS if call[0] == verb and len(call) == 3}
 
 
 def run_role_daemon(*arguments: str) -> None:
     """In a process of its own: what it starts outlives it."""
     command = [sys.executable, "-m", "tests.cluster.role_daemon", *arguments]
     subprocess.run(command, cwd=ROOT, check=True)
-
-
-def wait_for_lists(audit: Audit, user: str) -> None:
-    """Until the consistency pass has listed every kind: the daemon begins with streams."""
-    wanted = {resource for verb, dummy, resource, *rest in API_CALLS if verb == "list"}
-    deadline = time.monotonic() + WITHIN
-    while time.monotonic() < deadline:
-        calls = audit.entries(agent=AGENT, user=user)
-        if wanted <= {call.resource for call in calls if call.verb == "list"}:
-            return
-        time.sleep(0.2)  # a file can only be read again
-    raise AssertionError(f"not listed: {wanted}")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.auditor import SCHEDULED_AT, Audited, Auditor, Follower, Report
+from tests.cluster.auditor import Audited, Follower
+from tests.cluster.books import SCHEDULED_AT, Auditor, Report
 from tests.cluster.kube import Kube
 from tests.cluster.shares import amount, requests
 
@@ -96,6 +97,18 @@ def test_a_lost_race_is_no_foul_and_an_old_pod_is(auditor: Auditor) -> None:
     assert [text.split()[0] for text in report.overcommitted] == ["t/late"]
 
 
+def test_what_was_there_before_is_no_race() -> None:
+    auditor = Auditor({"ours"}, race_versions=10**9)
+    auditor.node("ADDED", node())
+    auditor.pod("ADDED", pod("old", version=3, cpu="1", scheduler="others"), first=True)
+    auditor.pod("MODIFIED", pod("theirs", version=10, cpu="1", scheduler="others"))
+    auditor.pod("MODIFIED", pod("raced", version=11, cpu="1"))
+    auditor.pod("MODIFIED", pod("over", version=12, cpu="1m"))
+    report = auditor.close()
+    assert [text.split()[0] for text in report.raced] == ["t/raced"]
+    assert [text.split()[0] for text in report.overcommitted] == ["t/over"]
+
+
 def test_a_node_that_is_not_there(auditor: Auditor) -> None:
     auditor.node("DELETED", node())
     auditor.pod("MODIFIED", pod("one"))
@@ -158,6 +171,19 @@ class Lists(Kube):
     def request(self, method: str, path: str, *_body: Any, **_more: Any) -> Any:
         items = self.lists[path.rpartition("/")[2]]
         return {"metadata": {"resourceVersion": "99"}, "items": items}
+
+
+@pytest.mark.parametrize("went", [True, False])
+def test_what_went_while_the_watch_was_lost_takes_no_room(auditor: Auditor, went: bool) -> None:
+    old, new = pod("old", cpu="2"), pod("one", version=11, cpu="2")
+    auditor.pod("MODIFIED", old)
+    follower = Follower(Lists(*([new] if went else [old, new])), auditor)
+    follower._versions |= {"Pod": 10, "Node": 10}
+    follower._again("Pod")
+    follower._again("Node")
+    follower.settle()
+    report = auditor.close()
+    assert (report.bound, report.gaps, len(report.overcommitted)) == (2, 2, not went)
 
 
 @pytest.mark.parametrize("cpu", ["1", "1001m"])
