@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from podplacement_scheduler.cache.classes import Classes, Wants
 from podplacement_scheduler.framework.interface import CycleState
 
 from .here import Here, groups_agree, judge, plugin, rows_of
@@ -49,6 +50,12 @@ def filled(nodes: Any) -> Here:
     return here
 
 
+def beside_others(pod: Any) -> Classes:
+    """The class of the pod, second among three."""
+    mine = Wants(pod.requests, pod.pod_class.nonzero)
+    return Classes([Wants({}, (100, 1)), mine, Wants({"cpu": 3000, OTHER: 1}, (3000, 1 << 30))])
+
+
 def compare_filters(here: Here, judging: Any, pod: Any) -> None:
     state, rows = CycleState(), rows_of(here)
     verdicts = [judge(judging, pod, here, here.table.names[row]) for row in rows]
@@ -60,6 +67,9 @@ def compare_filters(here: Here, judging: Any, pod: Any) -> None:
     if hasattr(judging, "filter_row"):
         each = [judging.filter_row(state, pod, here.table, row) for row in rows.tolist()]
         assert each == fits.tolist()
+    if hasattr(judging, "filter_classes"):
+        together = judging.filter_classes(beside_others(pod), here.table, rows)
+        assert together[1].tolist() == fits.tolist()
     some = rows[::2]
     assert judging.filter_rows(state, pod, here.table, some).tolist() == fits[::2].tolist()
 
@@ -72,6 +82,8 @@ def compare_scores(here: Here, judging: Any, pod: Any) -> None:
     assert all(0 <= score <= 100 for score in scores)
     assert [judging.score_row(state, pod, here.table, row) for row in rows.tolist()] == scores
     assert judging.score_rows(state, pod, here.table, rows[1:]).tolist() == scores[1:]
+    if_at_once = judging.score_classes(beside_others(pod), here.table, rows)
+    assert if_at_once is None or if_at_once[1].tolist() == scores
 
 
 @settings(max_examples=80, deadline=None)
@@ -113,6 +125,7 @@ def test_scores_by_rows_are_the_formulas(
     balanced = [{"name": resource["name"]} for resource in resources]
     for judging in (
         plugin("NodeResourcesFit", here),
+        plugin("NodeResourcesFit", here, scoringStrategy={"type": "MostAllocated"}),
         plugin("NodeResourcesFit", here, scoringStrategy=strategy),
         plugin("NodeResourcesBalancedAllocation", here),
         plugin("NodeResourcesBalancedAllocation", here, resources=balanced),
@@ -126,6 +139,9 @@ def test_a_group_of_resources_can_be_left_to_somebody_else() -> None:
     judging = plugin("NodeResourcesFit", here, ignoredResourceGroups=["example.com", "cpu"])
     assert judge(judging, pod, here, "n0").reasons == ("Insufficient cpu",)
     compare_filters(here, judging, pod)
+    smaller = here.add_pod("smaller", requests={GPU: "1", "cpu": "1"})
+    assert judge(judging, smaller, here, "n0").ok
+    compare_filters(here, judging, smaller)
 
 
 def test_attach_limits_by_rows_are_the_rule() -> None:

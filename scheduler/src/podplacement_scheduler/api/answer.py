@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
 from .transport import Response
 
 MAX_HEAD = 64 * 1024
@@ -17,6 +20,27 @@ class BadAnswer(Exception):
     """The bytes are not an answer to the request."""
 
 
+class Headers(Mapping[str, str]):
+    """The header lines of an answer, taken apart when somebody looks: hardly anybody does."""
+
+    def __init__(self, lines: str) -> None:
+        self._lines = lines
+
+    @cached_property
+    def _fields(self) -> dict[str, str]:
+        parts = (line.partition(":") for line in self._lines.split("\r\n") if line)
+        return {name.lower(): value.strip() for name, _sep, value in parts}
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
 class Answer:
     """One answer: `feed` it what comes, until that returns the Response.
 
@@ -27,7 +51,7 @@ class Answer:
         self._method = method
         self._buffer = bytearray()
         self._status = 0  # 0: the head is not there yet
-        self._headers: dict[str, str] = {}
+        self._headers: Mapping[str, str] = {}
         self._left = 0
         self._chunked = False
         self._body = bytearray()  # of the chunks so far
@@ -67,7 +91,7 @@ class Answer:
                 if len(buffer) > MAX_HEAD:
                     raise BadAnswer("the head of the answer is too long")
                 return False
-            first, *lines = buffer[:end].decode("latin-1").split("\r\n")
+            first, _sep, lines = buffer[:end].decode("latin-1").partition("\r\n")
             del buffer[: end + 4]
             version, _sep, rest = first.partition(" ")
             if not version.startswith("HTTP/1.") or not rest[:3].isdigit():
@@ -77,23 +101,19 @@ class Answer:
                 if status == 101:
                     raise BadAnswer("the server speaks another protocol now")
                 continue
-            headers = self._headers
-            for line in lines:
-                name, _sep, value = line.partition(":")
-                headers[name.lower()] = value.strip()
-            self._frame(status, version)
+            self._headers = Headers(lines)
+            self._frame(status, version, f"\r\n{lines.lower()}\r\n")
             self._status = status
             return True
 
-    def _frame(self, status: int, version: str) -> None:
+    def _frame(self, status: int, version: str, lines: str) -> None:
         """Where the body ends (RFC 9112, section 6.3)."""
-        headers = self._headers
-        length = headers.get("content-length")
-        self._closes = version == "HTTP/1.0" or headers.get("connection", "").lower() == "close"
+        length, encoding = _value(lines, "content-length"), _value(lines, "transfer-encoding")
+        self._closes = version == "HTTP/1.0" or _value(lines, "connection") == "close"
         if status in (204, 304) or self._method == "HEAD":
             self._left = 0
-        elif "transfer-encoding" in headers:
-            if headers["transfer-encoding"].lower() != "chunked":
+        elif encoding is not None:
+            if encoding != "chunked":
                 raise BadAnswer("the answer has an encoding that was not asked for")
             self._chunked = True
             self._closes = self._closes or length is not None
@@ -137,3 +157,11 @@ class Answer:
                 return None
             if end == begin:
                 return self._whole(bytes(self._body), extra=len(buffer) > end + 2)
+
+
+def _value(lines: str, name: str) -> str | None:
+    """Of the last such header in the lines, each of which ends and follows an end."""
+    begin = lines.rfind(f"\r\n{name}:")
+    if begin < 0:
+        return None
+    return lines[begin + len(name) + 3 : lines.index("\r\n", begin + 2)].strip()

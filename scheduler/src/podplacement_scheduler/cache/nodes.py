@@ -28,13 +28,13 @@ _TOPOLOGY = (
     "failure-domain.beta.kubernetes.io/region",
 )
 _NOTHING: Mapping[str, str] = {}
+# Those that a node has as attributes, under these very names.
+_FACETS = frozenset({NAME, TAINTS, UNSCHEDULABLE, IMAGES})
 
 
 def is_facet(name: object) -> bool:
     """Whether nodes can be grouped by it."""
-    return isinstance(name, str) and (
-        name.startswith(LABEL) or name in (NAME, TAINTS, UNSCHEDULABLE, IMAGES, TOPOLOGY)
-    )
+    return isinstance(name, str) and (name in _FACETS or name == TOPOLOGY or name.startswith(LABEL))
 
 
 class Node(msgspec.Struct, gc=False, eq=False):
@@ -54,19 +54,13 @@ class Node(msgspec.Struct, gc=False, eq=False):
 
     def facet(self, name: str) -> object:
         """What the node is like in one respect (see `Plugin.facets`)."""
+        if name in _FACETS:
+            return getattr(self, name)
         if name.startswith(LABEL):
             return self.labels.get(name[len(LABEL) :])
         if name == TOPOLOGY:
             return tuple([self.labels.get(key) for key in _TOPOLOGY])
-        facets: Mapping[str, object] = {
-            NAME: self.name,
-            TAINTS: self.taints,
-            UNSCHEDULABLE: self.unschedulable,
-            IMAGES: self.images,
-        }
-        if name not in facets:
-            raise ValueError(f"there is no facet {name!r} of a node")
-        return facets[name]
+        raise ValueError(f"there is no facet {name!r} of a node")
 
     def image_names(self) -> list[str]:
         """All names of all images that the node says it has."""

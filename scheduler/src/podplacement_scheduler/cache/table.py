@@ -31,7 +31,7 @@ _FIRST_COLUMNS = ("cpu", "memory", "ephemeral-storage")
 _FACETS_KEPT = 64
 _NO_ROWS: Rows = np.zeros(0, np.intp)
 # So many changes of usage are remembered one by one.
-_FEW = 8
+_LATELY = 64
 
 
 class Lookup:
@@ -76,7 +76,7 @@ class NodeTable:
         self._free: list[int] = []
         self._lookup: Lookup | None = None
         self._groupings: dict[frozenset[str], Grouping] = {}
-        self._lately: deque[int] = deque(maxlen=_FEW)  # the rows of the last changes of usage
+        self._lately: deque[int] = deque(maxlen=_LATELY)  # the rows of the last changes of usage
         self.nodes_version = 0  # the version when a node changed last
         self._resized = 0  # the version when the arrays were last replaced
         self.present: NDArray[np.bool_] = np.zeros(0, np.bool_)
@@ -101,7 +101,7 @@ class NodeTable:
         return (self._node_modified > version).nonzero()[0], usages
 
     def used_since(self, version: int) -> list[int] | None:
-        """The rows whose usage changed, where that is all and they are few; else None."""
+        """The rows whose usage changed, each time that it did; None: nodes did, or too many."""
         times = self.version - version
         if times > len(self._lately) or version < self.nodes_version or version < self._resized:
             return None

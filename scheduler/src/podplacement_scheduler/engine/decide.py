@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from .._rules import MalformedObject
 from ..framework.interface import Code, CycleState, FitError
+from .abreast import RowCache
 from .live import Search, enough
 from .plan import Plan
 from .prepare import Preparation, Prepared
 from .refusal import Refusals
-from .rows import NO_FIT, Asking, Row, RowCache, ways
+from .rows import NO_FIT, Asking, Row, ways
 
 if TYPE_CHECKING:
     from ..cache.cluster import Cluster

@@ -54,6 +54,9 @@ class Step:
         # The same of one row: an array of one costs ten times as much as a number.
         self.filter_row: Any = self._method("filter_row") if self.built_in else None
         self.score_row: Any = self._method("score_row") if self.built_in else None
+        # The same for several classes of pods: see `abreast`.
+        self.filter_classes: Any = self._method("filter_classes") if self.built_in else None
+        self.score_classes: Any = self._method("score_classes") if self.built_in else None
         self.reasons_rows = self._method("reasons_rows")
         self.score = self._method("score")
         self.score_rows = self._method("score_rows")

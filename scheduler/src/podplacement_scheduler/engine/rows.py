@@ -10,7 +10,6 @@ NO_FIT where the pod does not fit.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cache.classes import Wants
 from ..framework.interface import CycleState, PodView, Status
 from .plan import Plan, Step
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ..cache.table import NodeTable, Rows
 
 NO_FIT = -1
+# So many changes of usage are judged one by one.
+FEW = 4
 
 
 @dataclass
@@ -163,10 +165,11 @@ class Row:
             GroupScores(step, table.grouping(facets)) for step, facets in asked.score_by_group
         ]
         size = len(table.names)
-        self._passes: NDArray[np.bool_] = np.zeros(size, np.bool_)
-        self._static_score: NDArray[np.int32] = np.zeros(size, np.int32)
+        # The scores of what nodes are, NO_FIT where that is reason enough to refuse the pod.
+        self.base: NDArray[np.int32] = np.full(size, NO_FIT, np.int32)
         self.total: NDArray[np.int32] = np.full(size, NO_FIT, np.int32)
-        self._version = table.version
+        self.version = table.version
+        self.wants = Wants(asking.pod.requests, asking.pod.pod_class.nonzero)
         self._by_one = all(step.filter_row is not None for step in asked.by_row) and all(
             step.score_row is not None for step in asked.score_by_row
         )
@@ -175,16 +178,17 @@ class Row:
     def update(self, asking: Asking) -> bool:
         """Bring the row up to date; False where it must be made anew."""
         table = asking.table
-        if self._version == table.version:
+        behind = table.version - self.version
+        if not behind:
             return True
-        if self._by_one:
-            few = table.used_since(self._version)
+        if behind <= FEW and self._by_one:
+            few = table.used_since(self.version)
             if few is not None:
                 for row in few:
                     self._refresh_one(asking, row)
-                self._version = table.version
+                self.version = table.version
                 return True
-        changed = table.changed_since(self._version)
+        changed = table.changed_since(self.version)
         if changed is None:
             return False
         nodes, usages = changed
@@ -192,11 +196,11 @@ class Row:
             if not self._is_grouped_by(table):
                 return False
             self.total[nodes] = NO_FIT
-            self._passes[nodes] = False
+            self.base[nodes] = NO_FIT
             self._judge(asking, nodes[table.usable[nodes]])
         elif usages.size:
-            self._refresh(asking, usages[self._passes[usages]])
-        self._version = table.version
+            self._refresh(asking, usages[self.base[usages] != NO_FIT])
+        self.version = table.version
         return True
 
     def _is_grouped_by(self, table: NodeTable) -> bool:
@@ -209,20 +213,21 @@ class Row:
         """Judge the rows by what their nodes are; scores are made comparable over all that pass."""
         for verdicts in self.verdicts.values():
             if rows.size:
-                rows = rows[verdicts.fits(asking, rows)]
-        self._passes[rows] = True
-        passing = np.flatnonzero(self._passes)
-        self._static_score[:] = 0
+                fits = verdicts.fits(asking, rows)
+                rows = rows if fits.all() else rows[fits]
+        self.base[rows] = 0
+        passing = np.flatnonzero(self.base != NO_FIT)
+        self.base[passing] = 0
         for scores in self._scores:
             if passing.size:
-                self._static_score[passing] += scores.of(asking, passing)
+                self.base[passing] += scores.of(asking, passing)
         self._refresh(asking, passing)
 
     def parts(self, asking: Asking, rows: Rows) -> Iterator[tuple[Step, NDArray[Any]]]:
         """What each plugin adds to the totals of the rows, which must be some that fit."""
-        passing = np.flatnonzero(self._passes)
+        passing = np.flatnonzero(self.base != NO_FIT)
         for scores in self._scores:
-            everywhere = np.zeros(len(self._passes), np.int32)
+            everywhere = np.zeros(len(self.base), np.int32)
             everywhere[passing] = scores.of(asking, passing)
             yield scores.step, everywhere[rows]
         for step in self.asked.score_by_row:
@@ -230,12 +235,13 @@ class Row:
 
     def _refresh_one(self, asking: Asking, row: int) -> None:
         """As `_refresh`, of one row: what a decision changes is the one node that it chose."""
-        if not self._passes[row]:
+        found = self.base.item(row)
+        if found == NO_FIT:
             return
         state, pod, table = asking
-        found = NO_FIT
-        if all(step.filter_row(state, pod, table, row) for step in self.asked.by_row):
-            found = self._static_score.item(row)
+        if not all(step.filter_row(state, pod, table, row) for step in self.asked.by_row):
+            found = NO_FIT
+        else:
             for step in self.asked.score_by_row:
                 found += step.weight * step.score_row(state, pod, table, row)
         self.total[row] = found
@@ -245,36 +251,10 @@ class Row:
         if not rows.size:
             return
         state, pod, table = asking
-        total = self._static_score.take(rows)
+        total = self.base.take(rows)
         for step in self.asked.score_by_row:
             scores = step.score_rows(state, pod, table, rows)
             total = total + (scores if step.weight == 1 else scores * step.weight)
         for step in self.asked.by_row:
             total = np.where(step.filter_rows(state, pod, table, rows), total, NO_FIT)
         self.total[rows] = total
-
-
-class RowCache:
-    """The rows of the classes that were decided about last."""
-
-    def __init__(self, capacity: int = 256) -> None:
-        self._capacity = capacity
-        self._rows: OrderedDict[Hashable, Row] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def get(self, key: Hashable, asking: Asking) -> Row | None:
-        """The row of that key, up to date; None where it must be made."""
-        row = self._rows.get(key)
-        if row is None or not row.update(asking):
-            return None
-        self._rows.move_to_end(key)
-        return row
-
-    def put(self, key: Hashable, row: Row) -> None:
-        """Keep a row; the one that was not asked for longest goes."""
-        self._rows[key] = row
-        self._rows.move_to_end(key)
-        if len(self._rows) > self._capacity:
-            self._rows.popitem(last=False)

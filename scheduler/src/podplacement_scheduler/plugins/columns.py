@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._rules.scores import MAX_SCORE
+from ..cache.classes import beside_nothing
 
 if TYPE_CHECKING:
     from ..cache.table import NodeTable
 
 Ints = NDArray[np.int64]
-Formula = Callable[[Ints, Ints], Ints]  # what would be used, and what there is: resources x rows
+Formula = Callable[[Ints, Ints], Ints]  # what would be used and what there is, by resource
 
 # Half of 100 and half of (100 + the gain), each rounded down, in one sum: 100 is even.
 _MIDDLE = MAX_SCORE + MAX_SCORE // 2
@@ -52,6 +53,20 @@ def most_allocated(used: Ints, capacity: Ints) -> Ints:
     return _mean(scores)
 
 
+def least_allocated_of(used: Sequence[int], there: Sequence[int]) -> int:
+    """The score of one node that has both, as `least_allocated`."""
+    cpu, memory = there
+    cpu_score = max(cpu - used[0], 0) * MAX_SCORE // cpu
+    return (cpu_score + max(memory - used[1], 0) * MAX_SCORE // memory) >> 1
+
+
+def most_allocated_of(used: Sequence[int], there: Sequence[int]) -> int:
+    """The score of one node that has both, as `most_allocated`."""
+    cpu, memory = there
+    cpu_score = min(used[0], cpu) * MAX_SCORE // cpu
+    return (cpu_score + min(used[1], memory) * MAX_SCORE // memory) >> 1
+
+
 def _mean(scores: Ints) -> Ints:
     total: Ints = scores[0] + scores[1]
     total >>= 1
@@ -59,19 +74,16 @@ def _mean(scores: Ints) -> Ints:
 
 
 def allocated(
-    formula: Formula, table: NodeTable, rows: NDArray[np.intp], nonzero: tuple[int, int]
+    formula: Formula, table: NodeTable, rows: NDArray[np.intp], asked: Ints
 ) -> Ints | None:
-    """Least or most allocated; None where the general formula is needed."""
+    """Least or most allocated, a line for each that asks; None where another formula is needed.
+
+    What is asked for is `beside_nothing`.
+    """
     found = table.lookup(rows)
     if found.both is None:
         return None
-    return formula(found.nonzero + _without_and_with(nonzero)[1], found.both)
-
-
-@lru_cache(maxsize=1024)
-def _without_and_with(requests: tuple[int, int]) -> Ints:
-    """What is added to the lines of cpu and memory without the pod, and with it."""
-    return np.array([(0, 0), requests])[:, :, np.newaxis]
+    return formula(found.nonzero[:, np.newaxis] + asked[:, 1:], found.both[:, np.newaxis])
 
 
 def balanced_allocation_of(
@@ -85,23 +97,31 @@ def balanced_allocation_of(
     return (gain + _MIDDLE) >> 1
 
 
-def balanced_allocation(
-    table: NodeTable, rows: NDArray[np.intp], requests: tuple[int, int]
-) -> Ints | None:
-    """As `_rules.scores.balanced_allocation`; None where that is needed."""
+def balanced_allocation(table: NodeTable, rows: NDArray[np.intp], asked: Ints) -> Ints | None:
+    """As `_rules.scores.balanced_allocation`, a line for each that asks; None where that is needed.
+
+    What is asked for is `beside_nothing`.
+    """
     found = table.lookup(rows)
     if found.both is None:
         return None
-    shares = (found.used + _without_and_with(requests)) / found.both
+    shares = (found.used[:, np.newaxis] + asked) / found.both[:, np.newaxis]
     np.minimum(shares, 1, out=shares)
     # The standard deviation of two numbers is half of the distance between them.
-    evenness = np.abs(shares[:, 0] - shares[:, 1])
+    evenness = np.abs(shares[0] - shares[1])
     evenness *= 0.5
     np.subtract(1, evenness, out=evenness)
     evenness *= MAX_SCORE
-    before, after = evenness.astype(np.int64)
+    scores = evenness.astype(np.int64)
+    before: Ints = scores[0]
+    after: Ints = scores[1:]
     after -= before
     after += _MIDDLE
     after >>= 1
-    scores: Ints = after
-    return scores
+    return after
+
+
+@lru_cache(maxsize=1024)
+def asked_by_one(requests: tuple[int, int]) -> Ints:
+    """What one pod asks for, `beside_nothing`."""
+    return beside_nothing([requests])

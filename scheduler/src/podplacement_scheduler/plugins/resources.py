@@ -41,9 +41,13 @@ from . import columns
 from .base import Args, parse, verdict
 
 if TYPE_CHECKING:
+    from ..cache.classes import Classes
     from ..cache.table import NodeTable
 
 Rows = NDArray[np.intp]
+Scores = NDArray[np.int64]
+# What is free of a resource is never less than the one, nor as much as the other.
+_NO_MATTER, _NEVER = -(1 << 63), (1 << 63) - 1
 
 
 class ResourceSpec(Args, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -57,6 +61,10 @@ _CPU_AND_MEMORY = (ResourceSpec("cpu"), ResourceSpec("memory"))
 _STRATEGIES = {"LeastAllocated": least_allocated, "MostAllocated": most_allocated}
 _BY_CURVE = "RequestedToCapacityRatio"
 _FAST = {"LeastAllocated": columns.least_allocated, "MostAllocated": columns.most_allocated}
+_FAST_OF = {
+    "LeastAllocated": columns.least_allocated_of,
+    "MostAllocated": columns.most_allocated_of,
+}
 
 
 class UtilizationShapePoint(Args, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -110,7 +118,9 @@ class NodeResourcesFit(Plugin):
         self._ignored_groups = parsed.ignored_resource_groups
         self._formula = _formula(self.name, strategy)
         self._resources = _checked(self.name, strategy.resources)
-        self._fast = _FAST.get(strategy.type) if _is_plain(self._resources) else None
+        plain = _is_plain(self._resources)
+        self._fast = _FAST.get(strategy.type) if plain else None
+        self._fast_of = _FAST_OF.get(strategy.type) if plain else None
 
     def sign(self, pod: PodView) -> Hashable:
         return ()
@@ -126,7 +136,7 @@ class NodeResourcesFit(Plugin):
     ) -> NDArray[np.bool_]:
         fits: NDArray[np.bool_] = table.pod_count.take(rows) < table.allowed_pods.take(rows)
         free = columns.free(table, rows)
-        for name, units in self._counted(pod):
+        for name, units in self._counted(pod.requests):
             column = table.columns.get(name)
             fits &= False if column is None else free[:, column] >= units
         return fits
@@ -135,11 +145,25 @@ class NodeResourcesFit(Plugin):
         if table.pod_count.item(row) >= table.allowed_pods.item(row):
             return False
         there, used = table.allocatable[row].tolist(), table.requested[row].tolist()
-        for name, units in self._counted(pod):
+        for name, units in pod.requests.items():
             column = table.columns.get(name)
-            if column is None or there[column] - used[column] < units:
+            if column is not None and there[column] - used[column] >= units:
+                continue
+            if self._counts(name, units):
                 return False
         return True
+
+    def filter_classes(self, classes: Classes, table: NodeTable, rows: Rows) -> NDArray[np.bool_]:
+        """As `filter_rows`, a line for each class; one line where it is the same for all."""
+        key = self.name, len(table.columns)
+        limits = classes.kept.get(key)
+        if limits is None:
+            limits = classes.kept[key] = self._limits(classes, table)
+        fits: NDArray[np.bool_] = table.pod_count.take(rows) < table.allowed_pods.take(rows)
+        free = columns.free(table, rows)
+        for column, units in limits:
+            fits = fits & (free[:, column] >= units)
+        return fits
 
     def reasons_rows(
         self, state: CycleState, pod: PodView, table: NodeTable, rows: Rows
@@ -147,7 +171,7 @@ class NodeResourcesFit(Plugin):
         full = table.pod_count[rows] >= table.allowed_pods[rows]
         counts = {CODES["TooManyPods"].text: int(full.sum())}
         free = columns.free(table, rows)
-        for name, units in self._counted(pod):
+        for name, units in self._counted(pod.requests):
             column = table.columns.get(name)
             short = len(rows) if column is None else np.count_nonzero(free[:, column] < units)
             counts[insufficient_text(name)] = int(short)
@@ -167,9 +191,10 @@ class NodeResourcesFit(Plugin):
         self, state: CycleState, pod: PodView, table: NodeTable, rows: Rows
     ) -> NDArray[np.int64]:
         if self._fast is not None:
-            scores = columns.allocated(self._fast, table, rows, pod.pod_class.nonzero)
-            if scores is not None:
-                return scores
+            asked = columns.asked_by_one(pod.pod_class.nonzero)
+            lines = columns.allocated(self._fast, table, rows, asked)
+            if lines is not None:
+                return _only(lines)
         found = _columns(table, rows, self._resources)
         nonzero = {"cpu": table.nonzero[rows, 0], "memory": table.nonzero[rows, 1]}
         demands = _demands(
@@ -180,23 +205,36 @@ class NodeResourcesFit(Plugin):
         )
         return _as_scores(self._formula(demands), rows)
 
+    def score_classes(self, classes: Classes, table: NodeTable, rows: Rows) -> Scores | None:
+        """As `score_rows`, a line for each class; None where classes must be asked one by one."""
+        if self._fast is None:
+            return None
+        return columns.allocated(self._fast, table, rows, classes.nonzero)
+
     def score_row(self, state: CycleState, pod: PodView, table: NodeTable, row: int) -> int:
-        there, nonzero = table.allocatable[row].tolist(), table.nonzero[row].tolist()
-        if self._fast is not None:
+        there, nonzero = table.allocatable[row, :2].tolist(), table.nonzero[row].tolist()
+        if self._fast_of is not None and all(there):
             cpu, memory = pod.pod_class.nonzero
-            demands = [
-                Demand(nonzero[0] + cpu, nonzero[0], there[0]),
-                Demand(nonzero[1] + memory, nonzero[1], there[1]),
-            ]
-            return int(self._formula(demands))
+            return self._fast_of((nonzero[0] + cpu, nonzero[1] + memory), there)
         return self.score(state, pod, table.info(row))
 
-    def _counted(self, pod: PodView) -> Iterator[tuple[str, int]]:
-        return (
-            (name, units)
-            for name, units in pod.requests.items()
-            if units > 0 and name != "pods" and not self._ignores(name)
-        )
+    def _limits(self, classes: Classes, table: NodeTable) -> list[tuple[int, NDArray[np.int64]]]:
+        """What must be free of a column for each class; a resource that no node has suits none."""
+        found: dict[int, list[int]] = {}
+        for line, wants in enumerate(classes.wants):
+            for name, units in self._counted(wants.requests):
+                column = table.columns.get(name)
+                limits = found.setdefault(column or 0, [_NO_MATTER] * len(classes.wants))
+                limits[line] = _NEVER if column is None else max(limits[line], units)
+        return [
+            (column, np.array(limits, np.int64)[:, np.newaxis]) for column, limits in found.items()
+        ]
+
+    def _counted(self, requests: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+        return ((name, units) for name, units in requests.items() if self._counts(name, units))
+
+    def _counts(self, name: str, units: int) -> bool:
+        return units > 0 and name != "pods" and not self._ignores(name)
 
     def _ignores(self, name: str) -> bool:
         """Extended resources that the profile leaves to somebody else."""
@@ -235,12 +273,18 @@ class NodeResourcesBalancedAllocation(Plugin):
     ) -> NDArray[np.int64]:
         if self._plain:
             requests = pod.requests.get("cpu", 0), pod.requests.get("memory", 0)
-            scores = columns.balanced_allocation(table, rows, requests)
-            if scores is not None:
-                return scores
+            lines = columns.balanced_allocation(table, rows, columns.asked_by_one(requests))
+            if lines is not None:
+                return _only(lines)
         found = _columns(table, rows, self._resources)
         demands = _demands(self._resources, pod.requests, found.requested, found.allocatable)
         return _as_scores(balanced_allocation(demands), rows)
+
+    def score_classes(self, classes: Classes, table: NodeTable, rows: Rows) -> Scores | None:
+        """As `score_rows`, a line for each class; None where classes must be asked one by one."""
+        if not self._plain:
+            return None
+        return columns.balanced_allocation(table, rows, classes.requests)
 
     def score_row(self, state: CycleState, pod: PodView, table: NodeTable, row: int) -> int:
         there = table.allocatable[row, :2].tolist()
@@ -289,6 +333,12 @@ def _demands(
         held = before.get(name, 0)
         demands.append(Demand(held + more, held, capacity.get(name, 0), resource.weight))
     return demands
+
+
+def _only(lines: Scores) -> Scores:
+    """The scores of the one class that was asked about."""
+    scores: Scores = lines[0]
+    return scores
 
 
 def _as_scores(scores: Any, rows: Rows) -> NDArray[np.int64]:
