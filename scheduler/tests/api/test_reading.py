@@ -24,6 +24,23 @@ from ..misbehaving import LIMIT
 from .authority import Authority, data
 from .kubeconfig import Kubeconfig, plugin, runs
 
+# It inherits what its children leave, as the first process of a container does.
+HEIR = """
+import ctypes, os, sys
+from podplacement_scheduler.api import reading
+
+PR_SET_CHILD_SUBREAPER = 36
+assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+reading.PATIENCE_SECONDS = 3.0
+try:
+    reading.read(*sys.argv[1:])
+except reading.Unreadable as err:
+    print(err.kind)
+try:
+    print(os.waitpid(-1, os.WNOHANG))
+except ChildProcessError:
+    print("nothing")
+"""
 DAEMON = """
 import json, sys
 import podplacement_scheduler.cli, podplacement_scheduler.process
@@ -154,6 +171,14 @@ def test_a_plugin_that_hangs_is_killed(
     assert select.select([end], [], [], LIMIT)[0]
     assert os.read(end, 1) == b""
     os.close(end)
+
+
+def test_as_first_process_of_a_container_nothing_is_left_of_it(kubeconfig: Kubeconfig) -> None:
+    kubeconfig.user = runs("import time; time.sleep(3600)")
+    settings = kubeconfig.settings()
+    command = [sys.executable, "-c", HEIR, settings.kubeconfig, settings.context]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.stdout.split() == ["TimeoutExpired", "nothing"], told.stderr
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,8 @@ def _run(source: str, path: str, context: str) -> tuple[int, bytes]:
             except TimeoutExpired:
                 with suppress(ProcessLookupError):
                     os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+                _bury(child.pid)
                 raise
     except TimeoutExpired:
         told = f"no answer within {PATIENCE_SECONDS:g} seconds, what was run for it is killed"
@@ -140,3 +142,10 @@ def _run(source: str, path: str, context: str) -> tuple[int, bytes]:
     except OSError as err:
         raise Unreadable(f"{source} cannot be read: {err.strerror}", type(err).__name__) from None
     return child.returncode, answer
+
+
+def _bury(group: int) -> None:
+    """What the child had started goes to the first process of the container: perhaps this one."""
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-group, 0)
