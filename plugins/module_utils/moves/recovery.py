@@ -10,13 +10,14 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from ..api import Api, Object
 from ..errors import Conflict, NotFound, PlacementError
-from ..resources import LEASE, SECRET, label, meta, uid
+from ..resources import LEASE, POD, SECRET, label, meta, uid
 from ..rules.pod_state import is_terminating
 from ..workloads import known_kind
 from .engine import drive
 from .journal import Entry, decode
 from .lock import Lock
-from .names import EPOCH, MOVE, MOVE_ID
+from .manifest import own_cost
+from .names import EPOCH, MOVE, MOVE_ID, is_mark
 from .order import Settings
 from .recreate import saved_moves
 from .strategies import STRATEGIES, machine_for
@@ -31,7 +32,7 @@ IN_PROGRESS = "in_progress"
 def finish_all(api: Api, lock: Lock, settings: Settings) -> List[Dict[str, Any]]:
     """Finish or undo every move in the journal of a lock that was taken over, and release it."""
     done = []
-    for entry in lock.entries:
+    for entry in _by_marks(api, lock):
         _fence(api, lock, entry)
         owner = _owner(api, lock.namespace, entry)
         machine = machine_for(api, lock, entry, settings, owner, resume=True)
@@ -40,6 +41,19 @@ def finish_all(api: Api, lock: Lock, settings: Settings) -> List[Dict[str, Any]]
         done.append(describe_recovery(lock.namespace, entry, outcome, step.code))
     lock.release()
     return done
+
+
+def _by_marks(api: Api, lock: Lock) -> List[Entry]:
+    """The journal; moves of marked pods come first, in the order in which their controller takes
+    these: whoever was handed over before would cost another one its place.
+    """
+    costs = {uid(pod): own_cost(pod) for pod in api.list(POD, lock.namespace)[0]}
+
+    def place(entry: Entry) -> float:
+        cost = costs.get(entry.pod_uid)
+        return int(cost) if cost is not None and is_mark(cost) else float("inf")
+
+    return sorted(lock.entries, key=place)
 
 
 def settle(api: Api, lease: Object, settings: Settings) -> List[Dict[str, Any]]:

@@ -19,11 +19,13 @@ from ansible_collections.podplacement.core.plugins.module_utils.moves.batch impo
 from ansible_collections.podplacement.core.plugins.module_utils.moves.journal import Entry
 from ansible_collections.podplacement.core.plugins.module_utils.moves.lock import Lock
 from ansible_collections.podplacement.core.plugins.module_utils.moves.names import (
+    DELETION_COST,
     EPOCH,
     JOURNAL,
     MOVE_ID,
     MOVED_FROM_UID,
     lease_name,
+    mark,
 )
 from ansible_collections.podplacement.core.plugins.module_utils.moves.order import Settings
 from ansible_collections.podplacement.core.plugins.module_utils.moves.recovery import (
@@ -278,3 +280,26 @@ def test_who_is_frozen_in_the_middle_of_fencing_leaves_no_fence(tmp_path: Path) 
         finish_all(api, lock, options(api, tmp_path))
     assert caught.value.code == "LockLost"
     assert epoch(api, "old") is None
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
+def test_of_several_that_are_marked_each_gets_its_own_replacement(
+    order: tuple[int, ...], tmp_path: Path
+) -> None:
+    """The controller deletes in the order of the marks, whatever that of the journal is."""
+    owner = controller(replicas=3)
+    moves = {
+        n: entry(id=f"{n}" * 10, pod=f"o{n}", pod_uid=f"uid-o{n}", cost=None) for n in (1, 2, 3)
+    }
+    olds = [pod(f"o{n}", owner=owner, annotations={DELETION_COST: mark(n - 1)}) for n in moves]
+    tied = {"app": "web"}
+    news = [
+        pod(f"r{n}", on="b", labels={**tied, MOVED_FROM_UID: f"uid-o{n}", MOVE_ID: moves[n].id})
+        for n in moves
+    ]
+    api = World(node("a"), node("b"), owner, *olds, *news)
+    journal = [moves[n] for n in order]
+    api.put(lease(*journal, holder=holder(tmp_path, started=1).identity))
+    items = recover(api, options(api, tmp_path), NS)
+    assert sorted(outcomes(items)) == [(f"o{n}", "finished", "") for n in moves]
+    assert sorted(p["metadata"]["name"] for p in api.list(POD, NS)[0]) == ["r1", "r2", "r3"]
