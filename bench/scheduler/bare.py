@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import os
 import signal
 import sys
 import time
@@ -19,13 +20,13 @@ import time
 import msgspec
 import uvloop
 
-from bench.scheduler.stage import NAMESPACE
 from podplacement_scheduler.api.client import Client, connect
-from podplacement_scheduler.api.kinds import NODES, PODS
+from podplacement_scheduler.api.kinds import EVENTS, NODES, PODS
 from podplacement_scheduler.clock import rfc3339
 from podplacement_scheduler.config import ClientConnection
 
 WINDOW = 32
+NAMESPACE = os.environ["BENCH_NAMESPACE"]
 
 BINDING = (
     '{{"apiVersion":"v1","kind":"Binding","metadata":{{"name":"{name}","namespace":"{namespace}",'
@@ -60,6 +61,7 @@ async def bind_all(client: Client, scheduler: str) -> None:
         async for page in client.pages(PODS, namespace=NAMESPACE, field_selector=selector)
         for raw in page.items
     ]
+    events = EVENTS.path(NAMESPACE)
     work = zip(itertools.count(1), pods, itertools.cycle(nodes), strict=False)
 
     async def worker() -> None:
@@ -74,7 +76,7 @@ async def bind_all(client: Client, scheduler: str) -> None:
                 "serial": serial,
             }
             await client.bind(NAMESPACE, pod.name, BINDING.format_map(facts).encode())
-            await client.create_event(NAMESPACE, EVENT.format_map(facts).encode())
+            await client.call("POST", events, EVENT.format_map(facts).encode(), hot=True)
 
     await asyncio.gather(*(worker() for dummy in range(WINDOW)))
 

@@ -69,6 +69,10 @@ class Exchange:
         self._writer.write(data)
         await self._writer.drain()
 
+    async def read(self, count: int) -> list[tuple[str, bytes]]:
+        """Head and body of the next requests, which were sent before this one is answered."""
+        return [await request(self._reader) for _one in range(count)]
+
     def close(self) -> None:
         """End the connection as a server does that shuts down."""
         self._writer.close()
@@ -80,6 +84,13 @@ class Exchange:
     async def hang(self) -> None:
         """Say nothing until the client goes."""
         await self._reader.read(1)
+
+
+async def request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
+    """Head and body of the next one."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    length = head.lower().partition("content-length:")[2].partition("\r\n")[0]
+    return head, await reader.readexactly(int(length or 0))
 
 
 Script = Callable[[Exchange], Awaitable[None]]
@@ -127,10 +138,7 @@ class Server:
         await self._count(+1)
         try:
             while not (writer.is_closing() or reader.at_eof()):
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                length = head.lower().partition("content-length:")[2].partition("\r\n")[0]
-                body = await reader.readexactly(int(length or 0))
-                exchange = Exchange(head, body, (reader, writer))
+                exchange = Exchange(*await request(reader), (reader, writer))
                 self.requests.append(exchange)
                 await self._count(0)
                 await (self.script.pop(0) if self.script else self.otherwise)(exchange)

@@ -224,7 +224,7 @@ class Daemon:
         )
         self.leading = True
         self._start("scheduler", self.scheduler.run())
-        self._start("events", self.recorder.run())
+        self._start("events", self.recorder.outbox.run())
         self._start("queue", self.queue.keep_flushing())
         self._start("audit", self.audit.run())
         if interval:
@@ -239,9 +239,9 @@ class Daemon:
             log.warning("not all bindings ended within %s seconds", BINDINGS_END_WITHIN)
         try:
             async with asyncio.timeout(EVENTS_END_WITHIN):
-                await self.recorder.drain()
+                await self.recorder.outbox.drain()
         except TimeoutError:
-            self.recorder.abandon()
+            self.recorder.outbox.abandon()
             log.warning("not all events were written within %s seconds", EVENTS_END_WITHIN)
         self.leading = False
         await self._release()

@@ -82,10 +82,12 @@ def test_head_has_no_body_whatever_its_length_says() -> None:
     assert found.body == b""
 
 
-def test_bytes_after_the_end_end_the_connection() -> None:
-    found, answer = feed(OK + b"Content-Length: 1\r\n\r\nxHTTP/1.1", 1000)
+@pytest.mark.parametrize("name", [name for name, (_data, _body, keeps) in WHOLE.items() if keeps])
+def test_what_comes_after_the_end_is_not_lost(name: str) -> None:
+    data, body, _keeps_alive = WHOLE[name]
+    found, answer = feed(data + b"HTTP/1.1", 1000)
     assert found is not None
-    assert not answer.keeps_alive
+    assert (found.body, answer.rest) == (body, b"HTTP/1.1")
 
 
 def test_names_of_headers_are_in_lower_case() -> None:

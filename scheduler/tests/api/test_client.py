@@ -159,7 +159,7 @@ async def test_every_verb_has_its_path(server: Server) -> None:
         await client.update(LEASES, b"{}", "kube-system", "l")
         await client.patch(PODS, {}, "n", "p", "status")
         await client.delete(EVENTS, "e", "n")
-        await client.create_event("n", b"{}")
+        await client.create(EVENTS, b"{}", "n")
     assert [f"{seen.method} {seen.path}" for seen in server.requests] == [
         "GET /api/v1/nodes/n1",
         "POST /apis/coordination.k8s.io/v1/namespaces/kube-system/leases",

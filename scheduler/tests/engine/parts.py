@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, cast
 
 import msgspec
 
 from podplacement_scheduler.api.client import Client
-from podplacement_scheduler.api.transport import Response
+from podplacement_scheduler.api.transport import Ending, Request, Response, all_at_once
 from podplacement_scheduler.cache.objects import Pod, decode_pod
 from podplacement_scheduler.cache.podclass import Interner
 from podplacement_scheduler.engine.attempt import Attempt
@@ -54,6 +54,7 @@ class Server:
         self.delay = delay
         self.requests: list[tuple[str, str, Any]] = []
         self.under_way = self.most_under_way = 0
+        self.bursts = self.most_bursts = 0
 
     async def request(
         self,
@@ -75,6 +76,14 @@ class Server:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def burst(self, requests: Sequence[Request], *, timeout: float = 10.0) -> list[Ending]:
+        self.bursts += 1
+        self.most_bursts = max(self.most_bursts, self.bursts)
+        try:
+            return await all_at_once(self, requests, timeout=timeout)
+        finally:
+            self.bursts -= 1
 
     def stream(self, path: str, *, idle_timeout: float) -> Any:
         raise LookupError(path)

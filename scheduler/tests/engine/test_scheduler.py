@@ -95,7 +95,11 @@ class Stage:
         self.queue, self.cluster = self.daemon.queue, self.daemon.cluster
         self.scheduler = self.daemon.scheduler
         self.pods = Nursery()
-        for part in (self.scheduler.run(), self.daemon.recorder.run(), self.daemon.audit.run()):
+        for part in (
+            self.scheduler.run(),
+            self.daemon.recorder.outbox.run(),
+            self.daemon.audit.run(),
+        ):
             asyncio.get_running_loop().create_task(part)
 
     def node(self, name: str = "n1", cpu: str = "4") -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from podplacement_scheduler.api.client import Client, connect
 from podplacement_scheduler.api.kinds import EVENTS, PODS, Kind
+from podplacement_scheduler.api.transport import Request
 from podplacement_scheduler.cache.reflector import Reflector
 from podplacement_scheduler.clock import LoopClock
 from podplacement_scheduler.commands.watch import watch
@@ -165,21 +166,21 @@ def test_a_reflector_that_slept_through_a_compaction_lists_anew(
     async def main() -> None:
         shelf = Shelf()
         async with connected(cluster) as client:
-            await client.create_event(namespace, event(namespace, "before"))
-            await client.create_event(namespace, event(namespace, "deleted"))
+            await client.create(EVENTS, event(namespace, "before"), namespace)
+            await client.create(EVENTS, event(namespace, "deleted"), namespace)
             found = reflector(client, EVENTS, shelf, namespace)
             async with working(found.run()):
                 await shelf.until("before", "deleted")
             slept_at = found.version
             await client.delete(EVENTS, "deleted", namespace)
-            await client.create_event(namespace, event(namespace, "unseen"))
+            await client.create(EVENTS, event(namespace, "unseen"), namespace)
             await asyncio.to_thread(manager.compact)
             with pytest.raises(Gone):
                 async with client.watch(EVENTS, version=slept_at, namespace=namespace) as events:
                     [each async for each in events]
             async with working(found.run()):
                 await shelf.until("before", "unseen")
-                await client.create_event(namespace, event(namespace, "after"))
+                await client.create(EVENTS, event(namespace, "after"), namespace)
                 await shelf.until("before", "unseen", "after")
                 assert shelf.replaced == 2
 
@@ -192,11 +193,11 @@ def test_pages_that_are_compacted_away_are_gone(cluster: Cluster, namespace: str
     async def main() -> None:
         async with connected(cluster) as client:
             for number in range(3):
-                await client.create_event(namespace, event(namespace, f"e{number}"))
+                await client.create(EVENTS, event(namespace, f"e{number}"), namespace)
             pages = client.pages(EVENTS, namespace=namespace, limit=2)
             first = await anext(pages)
             assert len(first.items) == 2
-            await client.create_event(namespace, event(namespace, "e9"))
+            await client.create(EVENTS, event(namespace, "e9"), namespace)
             await asyncio.to_thread(manager.compact)
             with pytest.raises(Gone):
                 await anext(pages)
@@ -225,6 +226,26 @@ def test_a_bind_has_an_answer_of_its_own(cluster: Cluster, kube: Kube, namespace
         assert bound["metadata"]["annotations"]["test.podplacement.io/wire"] == "yes"
 
     run(main())
+
+
+def test_each_of_a_burst_has_an_answer_of_its_own(
+    cluster: Cluster, kube: Kube, namespace: str
+) -> None:
+    """The API server takes requests that wait in the socket, and answers them in their order."""
+    path = EVENTS.path(namespace)
+
+    async def main() -> None:
+        bodies = {name: event(namespace, name) for name in ("a", "b", "c")}
+        wrong = event("another-namespace", "d")
+        wanted = [bodies["a"], bodies["b"], bodies["a"], wrong, b"{", bodies["c"]]
+        async with connected(cluster) as client:
+            told = await client.burst([Request("POST", path, body) for body in wanted] * 2)
+        reached = [getattr(error, "status", 201) for error in told]
+        assert reached == [201, 201, 409, 400, 400, 201, 409, 409, 409, 400, 400, 409]
+
+    run(main())
+    found = kube.list("Event", namespace)
+    assert {each["metadata"]["name"] for each in found} == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize("output", ["text", "json"])

@@ -44,10 +44,11 @@ class Headers(Mapping[str, str]):
 class Answer:
     """One answer: `feed` it what comes, until that returns the Response.
 
-    `keeps_alive` becomes true when the answer is whole and the connection may carry another one.
+    When it is whole, `rest` is what came after it, and `keeps_alive` says whether the connection
+    may carry another answer.
     """
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str = "") -> None:
         self._method = method
         self._buffer = bytearray()
         self._status = 0  # 0: the head is not there yet
@@ -57,6 +58,7 @@ class Answer:
         self._body = bytearray()  # of the chunks so far
         self._closes = False
         self.keeps_alive = False
+        self.rest = b""
 
     def feed(self, data: bytes) -> Response | None:
         """Take more bytes; the Response when it is whole. Raises BadAnswer."""
@@ -70,16 +72,17 @@ class Answer:
             return self._read_chunks()
         if self._left == _UNTIL_CLOSED or len(buffer) < self._left:
             return None
-        return self._whole(bytes(buffer[: self._left]), extra=len(buffer) > self._left)
+        return self._whole(bytes(buffer[: self._left]), self._left)
 
     def end(self) -> Response | None:
         """The server closed the connection: the Response, if that is what ends it."""
         if not self._status or self._left != _UNTIL_CLOSED:
             return None
-        return self._whole(bytes(self._buffer), extra=False)
+        return self._whole(bytes(self._buffer), len(self._buffer))
 
-    def _whole(self, body: bytes, *, extra: bool) -> Response:
-        self.keeps_alive = not self._closes and not extra
+    def _whole(self, body: bytes, end: int) -> Response:
+        self.rest = bytes(self._buffer[end:])
+        self.keeps_alive = not self._closes
         return Response(self._status, body, self._headers)
 
     def _read_head(self) -> bool:
@@ -156,7 +159,7 @@ class Answer:
             if end < 0:
                 return None
             if end == begin:
-                return self._whole(bytes(self._body), extra=len(buffer) > end + 2)
+                return self._whole(bytes(self._body), end + 2)
 
 
 def _value(lines: str, name: str) -> str | None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -13,12 +13,12 @@ from urllib.parse import urlencode
 import msgspec
 
 from ..config import ClientConnection
-from ..errors import Unknown
+from ..errors import ApiError, Unknown, Unreached
 from .credentials import credentials
 from .http import HttpTransport
-from .kinds import EVENTS, PODS, Kind
+from .kinds import PODS, Kind
 from .refusal import Status, refusal, refused
-from .transport import JSON, MERGE_PATCH, Transport
+from .transport import JSON, MERGE_PATCH, Ending, Request, Response, Transport
 from .writer import WriterPool
 
 # The API server is told to end each watch within its seconds; one that is silent for longer than
@@ -221,9 +221,12 @@ class Client:
         path = PODS.path(namespace, name, "binding")
         await self.call("POST", path, body, timeout=timeout, hot=True)
 
-    async def create_event(self, namespace: str, body: bytes, *, timeout: float = 10.0) -> None:
-        """Send an event of events.k8s.io/v1."""
-        await self.call("POST", EVENTS.path(namespace), body, timeout=timeout, hot=True)
+    async def burst(
+        self, requests: Sequence[Request], *, timeout: float = 10.0
+    ) -> list[ApiError | Unreached | Unknown | None]:
+        """Hot requests that are in no hurry, see `Transport.burst`; what went wrong with each."""
+        endings = await self._hot.burst(requests, timeout=timeout)
+        return [_error(*both) for both in zip(requests, endings, strict=True)]
 
     async def close(self) -> None:
         """Close all connections."""
@@ -250,6 +253,14 @@ def connect(
     else:
         hot = WriterPool(identity, connections=connections, gate=gate)
     return Client(HttpTransport(identity), hot)
+
+
+def _error(request: Request, ending: Ending) -> ApiError | Unreached | Unknown | None:
+    if not isinstance(ending, Response):
+        return ending
+    if 200 <= ending.status < 300:
+        return None
+    return refusal(ending, f"{request.method} {request.path.partition('?')[0]}")
 
 
 def _selectors(field_selector: str, label_selector: str) -> dict[str, str]:

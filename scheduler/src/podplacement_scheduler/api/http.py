@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +17,7 @@ from yarl import URL
 from ..errors import SchedulerError, Unknown, Unreached
 from .credentials import Credentials, Identity
 from .refusal import refusal
-from .transport import JSON, Response
+from .transport import JSON, Ending, Request, Response, all_at_once
 
 USER_AGENT = "podplacement-scheduler"
 CONNECT_SECONDS = 10.0
@@ -73,6 +73,10 @@ class HttpTransport:
                 return Response(answer.status, content, _lower(answer.headers))
         except (aiohttp.ClientError, OSError, TimeoutError) as err:
             raise failure(err, told, sent=trace.sent) from err
+
+    async def burst(self, requests: Sequence[Request], *, timeout: float = 10.0) -> list[Ending]:
+        """See `Transport.burst`."""
+        return await all_at_once(self, requests, timeout=timeout)
 
     @asynccontextmanager
     async def stream(

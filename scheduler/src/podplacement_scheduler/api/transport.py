@@ -10,10 +10,13 @@ simulated one in `testing/`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from ..errors import Unknown, Unreached
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -29,6 +32,19 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class Request(NamedTuple):
+    """What is asked of the server; `path` begins with `/` and holds the query."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+    content_type: str = JSON
+
+
+# What became of a request: see `Transport.request`.
+Ending = Response | Unreached | Unknown
+
+
 class Transport(Protocol):
     """How requests reach the API server."""
 
@@ -41,10 +57,17 @@ class Transport(Protocol):
         content_type: str = JSON,
         timeout: float = 10.0,
     ) -> Response:
-        """Send one request; `path` begins with `/` and holds the query.
+        """Send one request; for its parts see `Request`.
 
         Any answer is a Response, whatever its status. Raises Unreached where no byte left, Unknown
         where the request was sent and no answer came within `timeout` seconds.
+        """
+
+    async def burst(self, requests: Sequence[Request], *, timeout: float = 10.0) -> list[Ending]:
+        """Send requests of which each may fail for itself; what became of each, in their order.
+
+        They may share a connection, on which each waits for the one before it: for what is in no
+        hurry. `timeout` is for all together.
         """
 
     def stream(
@@ -59,3 +82,19 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Close all connections."""
+
+
+async def all_at_once(
+    transport: Transport, requests: Sequence[Request], *, timeout: float
+) -> list[Ending]:
+    """`Transport.burst` of a transport to which it is nothing special."""
+
+    async def ending(method: str, path: str, body: bytes | None, content_type: str) -> Ending:
+        try:
+            return await transport.request(
+                method, path, body, content_type=content_type, timeout=timeout
+            )
+        except (Unreached, Unknown) as err:
+            return err
+
+    return await asyncio.gather(*(ending(*request) for request in requests))

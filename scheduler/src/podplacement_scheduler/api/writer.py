@@ -3,24 +3,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bindings and events are written by a protocol of our own: aiohttp costs a multiple of CPU.
 
-HTTP/1.1 over kept-alive connections, one request in flight on each. A request is never repeated
-here: once a byte was written its outcome is the server's answer, or Unknown.
+HTTP/1.1 over kept-alive connections. A binding has one to itself; a burst of requests leaves in one
+write, and the server answers one after the other. A request is never repeated here: once a byte was
+written its outcome is the server's answer, or Unknown.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import cast
 from urllib.parse import urlsplit
 
 from ..errors import Unknown, Unreached
-from .answer import Answer, BadAnswer
+from .connection import Connection
 from .credentials import Credentials, Identity
 from .http import CONNECT_SECONDS, USER_AGENT, failure
-from .transport import JSON, Response
+from .transport import JSON, Ending, Request, Response
 
 # Servers and balancers close idle connections after 60 s or more; a request that meets such a
 # close is Unknown, so a connection that was idle for long is not used again.
@@ -48,8 +47,8 @@ class WriterPool:
         self._waiting = waiting
         self._queued = 0
         self._slots = asyncio.Semaphore(connections)
-        self._idle: list[_Connection] = []
-        self._open: set[_Connection] = set()
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
         self._closed = False
         self._identity: Identity | None = None  # that `_headers` is of
         self._headers = b""
@@ -65,18 +64,29 @@ class WriterPool:
         timeout: float = 10.0,
     ) -> Response:
         """See `Transport.request`; an identity that was refused is read again once."""
+        request = Request(method, path, body, content_type)
+        [ending] = await self.burst((request,), timeout=timeout)
+        if isinstance(ending, Response):
+            return ending
+        raise ending
+
+    async def burst(self, requests: Sequence[Request], *, timeout: float = 10.0) -> list[Ending]:
+        """See `Transport.burst`; all of it takes one connection."""
         if self.credentials.is_due(asyncio.get_running_loop().time()):
             await self.credentials.refresh()
         identity = self.credentials.current
-        response = await self._once(method, path, body, content_type, timeout)
-        if response.status == 401 and await self.credentials.renew(identity):
-            response = await self._once(method, path, body, content_type, timeout)
-        return response
+        endings = await self._once(requests, timeout)
+        refused = [n for n, one in enumerate(endings) if getattr(one, "status", 0) == 401]
+        if refused and await self.credentials.renew(identity):
+            again = await self._once([requests[n] for n in refused], timeout)
+            for n, ending in zip(refused, again, strict=True):
+                endings[n] = ending
+        return endings
 
     def stream(
         self, path: str, *, idle_timeout: float
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Not here: one request in flight each is the point of this transport."""
+        """Not here: short requests are the point of this transport."""
         raise TypeError("WriterPool has no streams; use HttpTransport")
 
     async def close(self) -> None:
@@ -87,12 +97,23 @@ class WriterPool:
         while self._open:
             await asyncio.sleep(0)  # the loop tells each of its end in one of its next turns
 
-    async def _once(
-        self, method: str, path: str, body: bytes | None, content_type: str, timeout: float
-    ) -> Response:
+    async def _once(self, requests: Sequence[Request], timeout: float) -> list[Ending]:
+        told = f"{requests[0].method} {requests[0].path}"
+        try:
+            responses, why = await self._exchange(requests, told, timeout)
+        except (Unreached, Unknown) as err:
+            return [err] * len(requests)
+        endings: list[Ending] = [*responses]
+        for request in requests[len(responses) :]:
+            endings.append(Unknown(f"{request.method} {request.path}: {why}"))
+        return endings
+
+    async def _exchange(
+        self, requests: Sequence[Request], told: str, timeout: float
+    ) -> tuple[list[Response], str]:
+        """The answers that came, and why there were not more."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        told = f"{method} {path}"
         if self._slots.locked():
             await self._wait_in_line(told, deadline)
         else:
@@ -102,9 +123,9 @@ class WriterPool:
             if self.gate is not None and not self.gate():
                 self._idle.append(connection)
                 raise Unreached(f"{told}: not sent: this process may not write now")
-            content = self._bytes(method, path, body, content_type)
+            content = b"".join(map(self._bytes, requests))
             try:
-                return await connection.send(content, told, method, deadline)
+                return await connection.send(content, len(requests), told, deadline), connection.why
             finally:
                 if connection.settle(loop.time()):
                     self._idle.append(connection)
@@ -124,7 +145,7 @@ class WriterPool:
         finally:
             self._queued -= 1
 
-    def _reusable(self, now: float) -> _Connection | None:
+    def _reusable(self, now: float) -> Connection | None:
         """The connection that was used last, so that those in surplus grow old."""
         tls = self.credentials.current.tls
         while self._idle:
@@ -134,7 +155,7 @@ class WriterPool:
             connection.abort()
         return None
 
-    async def _connect(self, told: str, deadline: float) -> _Connection:
+    async def _connect(self, told: str, deadline: float) -> Connection:
         if self._closed:
             raise Unreached(f"{told}: not sent: closed")
         loop = asyncio.get_running_loop()
@@ -144,7 +165,7 @@ class WriterPool:
         try:
             async with asyncio.timeout_at(min(deadline, loop.time() + CONNECT_SECONDS)):
                 made = await loop.create_connection(
-                    lambda: _Connection(self._open, tls, loop.time()),
+                    lambda: Connection(self._open, tls, loop.time()),
                     host,
                     url.port or (443 if tls else 80),
                     ssl=tls,
@@ -154,7 +175,8 @@ class WriterPool:
             raise failure(err, told, sent=False) from err
         return made[1]
 
-    def _bytes(self, method: str, path: str, body: bytes | None, content_type: str) -> bytes:
+    def _bytes(self, request: Request) -> bytes:
+        method, path, body, content_type = request
         if self._identity is not self.credentials.current:
             self._identity = self.credentials.current
             self._prefix, self._headers = _prepare(self._identity)
@@ -185,108 +207,3 @@ def _prepare(identity: Identity) -> tuple[bytes, bytes]:
         lines.append(f"Authorization: {identity.authorization}")
     headers = "".join(f"{line}\r\n" for line in lines)
     return f" {url.path}".encode("latin-1"), headers.encode("latin-1")
-
-
-class _Connection(asyncio.Protocol):
-    """One connection; `_answer` is there while a request is in flight."""
-
-    def __init__(self, open_: set[_Connection], tls: ssl.SSLContext | None, now: float) -> None:
-        self._open = open_
-        self._tls = tls
-        self._used = now
-        self._transport: asyncio.Transport | None = None
-        self._answer: Answer | None = None
-        self._future: asyncio.Future[Response] | None = None
-        self._told = ""
-        self._deadline = now
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self._open.add(self)
-
-    def may_be_used(self, tls: ssl.SSLContext | None, since: float) -> bool:
-        """Open, used not long ago, and made with the present certificates."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return False
-        return self._used >= since and self._tls is tls
-
-    def send(
-        self, data: bytes, told: str, method: str, deadline: float
-    ) -> asyncio.Future[Response]:
-        """Write a request; the future ends with its answer, or Unknown."""
-        transport, loop = self._transport, asyncio.get_running_loop()
-        if transport is None or transport.is_closing():
-            raise Unreached(f"{told}: not sent: the connection was closed")
-        self._told = told
-        self._answer = Answer(method)
-        self._future = loop.create_future()
-        self._deadline = deadline
-        # One timer runs behind the deadlines of many requests: most of them never need one.
-        if self._timer is None or self._timer.when() > deadline:
-            self._arm(loop)
-        transport.write(data)
-        return self._future
-
-    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = loop.call_at(self._deadline, self._look_at_the_time)
-
-    def _look_at_the_time(self) -> None:
-        """The deadline that the timer was set to is over; the present one may not be."""
-        self._timer = None
-        if self._future is None:
-            return
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._deadline:
-            self._arm(loop)
-        else:
-            self._fail("no answer in time")
-
-    def data_received(self, data: bytes) -> None:
-        answer, future = self._answer, self._future
-        if answer is None or future is None or future.done():
-            self.abort()  # nobody asked: the connection is out of step
-            return
-        try:
-            response = answer.feed(data)
-        except BadAnswer as err:
-            self._fail(str(err))
-        else:
-            if response is not None:
-                future.set_result(response)
-
-    def settle(self, now: float) -> bool:
-        """The one who asked is done; whether the next request may use this connection."""
-        answer, self._answer, self._future = self._answer, None, None
-        self._used = now
-        if answer is None or not answer.keeps_alive:
-            self.abort()
-        return self._transport is not None and not self._transport.is_closing()
-
-    def eof_received(self) -> None:
-        answer, future = self._answer, self._future
-        if answer is not None and future is not None and not future.done():
-            response = answer.end()
-            if response is not None:
-                future.set_result(response)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self._open.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._fail("the connection was closed before the answer")
-
-    def abort(self) -> None:
-        """Close at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _fail(self, why: str) -> None:
-        if self._future is not None and not self._future.done():
-            self._future.set_exception(Unknown(f"{self._told}: {why}"))
-        self.abort()

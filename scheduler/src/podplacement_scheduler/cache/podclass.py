@@ -49,6 +49,7 @@ _SPEC = (
     "hostNetwork",
     "hostUsers",
 )
+_RESOURCES = ("resources", "overhead")
 _VOLUMES = 0  # where `_needs_key` has them
 # What a pod counts for whose requests cannot be read: more than any node has, and far enough from
 # the end of an int64 that a thousand of them add up.
@@ -337,6 +338,16 @@ def _essence(pod: Object) -> Object:
     if any("ephemeral" in volume for volume in volumes):
         about["name"] = metadata.get("name", "")
     return {"metadata": about, "spec": kept}
+
+
+def besides_resources(example: Object) -> bytes:
+    """All of a class that built-in plugins look at, but what is a matter of the room on a node:
+    labels, taints and images of nodes are none.
+    """
+    spec = {key: value for key, value in example["spec"].items() if key not in _RESOURCES}
+    for key in ("containers", "initContainers"):
+        spec[key] = [_only(one, lambda k: k not in _RESOURCES) for one in spec.get(key) or ()]
+    return msgspec.json.encode((example["metadata"].get("namespace", ""), spec))
 
 
 def _only(mapping: Object, wanted: Callable[[str], bool]) -> dict[str, Any]:

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cache.classes import Classes
 from .rows import FEW, NO_FIT, Asking, Row, Ways
+
+if TYPE_CHECKING:
+    from ..cache.table import NodeTable
 
 Lines = NDArray[np.int32]
 # A row that was not asked for while others were, so many times, is left behind.
@@ -137,6 +140,7 @@ class RowCache:
         self._sheet = Sheet(capacity, 0)
         self._rows: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._companies: dict[Hashable, Company] = {}
+        self._likes: dict[Hashable, Hashable] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -156,7 +160,12 @@ class RowCache:
         self._rows.move_to_end(key)
         return row
 
-    def put(self, key: Hashable, row: Row) -> None:
+    def like(self, kind: Hashable | None, table: NodeTable) -> Row | None:
+        """A row of that kind, if one is kept whose `base` is that of a row made now."""
+        known = self._rows.get(self._likes.get(kind))
+        return known.row if known is not None and known.row.knows_the_nodes_of(table) else None
+
+    def put(self, key: Hashable, row: Row, kind: Hashable | None = None) -> None:
         """Keep a row; the one that was not asked for longest goes."""
         size = len(row.total)
         if self._sheet.size != size:
@@ -164,6 +173,10 @@ class RowCache:
             self._sheet = Sheet(self._capacity, size)
             self._rows.clear()
             self._companies.clear()
+        if len(self._likes) >= self._capacity:
+            self._likes.clear()
+        if kind is not None:
+            self._likes[kind] = key
         if key in self._rows:
             self._drop(self._rows.pop(key))
         elif len(self._rows) >= self._capacity:

@@ -148,8 +148,10 @@ class Decider:
         rows = self._rows[asking.pod.scheduler_name]
         row = rows.get(prepared.key, asking)
         if row is None:
-            row = Row(ways(plan, asking, prepared.signatures, prepared.skipped), asking)
-            rows.put(prepared.key, row)
+            asked = ways(plan, asking, prepared.signatures, prepared.skipped)
+            kind = asked.by_what_nodes_are(prepared.signatures, asking.pod)
+            row = Row(asked, asking, like=rows.like(kind, asking.table))
+            rows.put(prepared.key, row, kind)
         return row
 
     def _usable(self, names: set[str]) -> Rows:

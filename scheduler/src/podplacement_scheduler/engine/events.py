@@ -1,31 +1,29 @@
 # Copyright (c) 2026 podplacement contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Events never hold a binding up, and never fill the memory.
+"""Events never hold a binding up, and never fill the memory: they go through the `Outbox`.
 
-They wait in a queue of bounded length, behind the bindings; what finds no room is dropped and
-counted. A FailedScheduling that says the same of the same pod again becomes a series of the first
-one, and the pod's condition is written only when it changes: a pod that cannot be placed costs two
-writes, not two each time it is tried.
+A FailedScheduling that says the same of the same pod again becomes a series of the first one, and
+the pod's condition is written only when it changes: a pod that cannot be placed costs two writes,
+not two each time it is tried.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping
+from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from ..api.kinds import EVENTS, PODS
-from ..api.retry import Backoff
-from ..api.transport import MERGE_PATCH, STRATEGIC_PATCH
+from ..api.transport import MERGE_PATCH, STRATEGIC_PATCH, Request
 from ..clock import rfc3339
-from ..errors import ApiError, Unknown, Unreached
+from .outbox import Metrics, Outbox
 
 if TYPE_CHECKING:
     from ..api.client import Client
@@ -48,13 +46,6 @@ NAME_LENGTH = 253
 REMEMBERED = 4096
 # A series is written when it begins, and then no more often than this.
 SERIES_EVERY = 300.0
-TRIES = 8
-
-
-class Metrics(Protocol):
-    """What the recorder tells: written, dropped or failed."""
-
-    def event(self, result: str, n: int = 1) -> None: ...
 
 
 class _Told:
@@ -67,11 +58,6 @@ class _Told:
         self.note = note
         self.at = at
         self.count = 1
-
-
-# A write that waits: what it is, the namespace, the name, the body. A Scheduled event, of which
-# there are many, waits as (pod, node, wall clock) and gets its body when its turn comes.
-_Write = tuple[Literal["event", "series", "condition"], str, str, bytes]
 
 
 class Recorder:
@@ -89,19 +75,12 @@ class Recorder:
         length: int = 10000,
         host: str = "",
     ) -> None:
-        self._client = client
-        self._window = window
+        self.outbox = Outbox(client, window, rng=rng, metrics=metrics, length=length)
         self._clock = clock
-        self._rng = rng
-        self._metrics = metrics
         self._mode = mode
-        self._length = length
         self._host = host or socket.gethostname() or str(os.getpid())
-        self._waiting: deque[_Write | tuple[Pod, str, int]] = deque()
-        self._writing = 0
         self._told: OrderedDict[str, _Told] = OrderedDict()
         self._last_name = 0
-        self._resting: deque[asyncio.Future[None]] = deque()
 
     # What the scheduler tells
 
@@ -109,7 +88,7 @@ class Recorder:
         """The pod is bound."""
         self._told.pop(pod.uid, None)
         if self._mode == "all":
-            self._put((pod, node, self._clock.wall_ns()))
+            self.outbox.put(partial(self._success, pod, node, self._clock.wall_ns()))
 
     def failed(self, pod: Pod, message: str, *, reason: str = "Unschedulable") -> None:
         """The pod could not be placed: the event, and the condition that autoscalers read."""
@@ -122,111 +101,17 @@ class Recorder:
             if len(self._told) > REMEMBERED:
                 self._told.popitem(last=False)
             if self._mode != "off":
-                self._put(("event", pod.namespace, pod.name, self._failure(pod, told)))
+                self.outbox.put(_event(pod, self._failure(pod, told)))
             return
         told.count += 1
         if self._mode != "off" and (told.count == 2 or now - told.at >= SERIES_EVERY):
             told.at = now
-            self._put(("series", pod.namespace, told.name, self._series(told)))
+            path = EVENTS.path(pod.namespace, told.name)
+            self.outbox.put(Request("PATCH", path, self._series(told), MERGE_PATCH))
 
     def forget(self, uid: str) -> None:
         """The pod is gone."""
         self._told.pop(uid, None)
-
-    @property
-    def backlog(self) -> float:
-        """How full the queue is, 0 to 1."""
-        return len(self._waiting) / self._length
-
-    # Writing
-
-    async def run(self) -> None:
-        """Write, in as many lanes as bindings have at most; forever."""
-        async with asyncio.TaskGroup() as lanes:
-            for _lane in range(self._window.maximum):
-                lanes.create_task(self._lane())
-
-    async def drain(self) -> None:
-        """Return when nothing waits any more."""
-        while self._waiting or self._writing:
-            await asyncio.sleep(0.02)
-
-    def abandon(self) -> None:
-        """Count what will not be written any more."""
-        self._metrics.event("dropped", len(self._waiting) + self._writing)
-        self._waiting.clear()
-
-    def _share(self) -> int:
-        """How many lanes may write: what bindings leave, at least a quarter, and the more the
-        longer the queue is."""
-        limit = self._window.limit
-        pressed = int(limit * min(1.0, 2 * self.backlog))
-        return max(1, limit // 4, limit - self._window.writing, pressed)
-
-    async def _lane(self) -> None:
-        while True:
-            while self._waiting and self._writing < self._share():
-                self._writing += 1
-                self._wake_one()  # one wakes the next, as long as there is work and room
-                try:
-                    await self._send(self._waiting.popleft())
-                finally:
-                    self._writing -= 1
-            rest = asyncio.get_running_loop().create_future()
-            self._resting.append(rest)
-            await rest
-
-    def _wake_one(self) -> None:
-        if self._waiting and self._writing < self._share():
-            while self._resting:
-                rest = self._resting.popleft()
-                if not rest.done():
-                    rest.set_result(None)
-                    return
-
-    def _put(self, write: _Write | tuple[Pod, str, int]) -> bool:
-        if len(self._waiting) >= self._length:
-            self._metrics.event("dropped")
-            return False
-        self._waiting.append(write)
-        self._wake_one()
-        return True
-
-    async def _send(self, waiting: _Write | tuple[Pod, str, int]) -> None:
-        """Until it is written, refused for good, or tried often enough."""
-        write = self._success(*waiting) if len(waiting) == 3 else waiting
-        backoff = Backoff(0.2, 5.0, self._rng)
-        tries = 0
-        while tries < TRIES:
-            try:
-                await self._once(*write)
-                self._metrics.event("written")
-                return
-            except Unreached:
-                wait = None  # nobody is there: that is no fault of the event
-            except Unknown:
-                tries, wait = tries + 1, None
-            except ApiError as err:
-                if err.status == 409 and tries and write[0] == "event":
-                    self._metrics.event("written")  # the try before, whose answer was lost
-                    return
-                if not err.is_transient:
-                    break
-                self._window.refused(err.retry_after)
-                tries, wait = tries + 1, err.retry_after
-            await asyncio.sleep(backoff.next(wait))
-        self._metrics.event("failed")
-
-    async def _once(self, what: str, namespace: str, name: str, body: bytes) -> None:
-        """All on the connections of bindings, where leadership is looked at before each write."""
-        if what == "event":
-            await self._client.create_event(namespace, body)
-        elif what == "series":
-            path = EVENTS.path(namespace, name)
-            await self._client.call("PATCH", path, body, content_type=MERGE_PATCH, hot=True)
-        else:
-            path = PODS.path(namespace, name, "status")
-            await self._client.call("PATCH", path, body, content_type=STRATEGIC_PATCH, hot=True)
 
     # Bodies
 
@@ -239,7 +124,7 @@ class Recorder:
     def _instance(self, pod: Pod) -> str:
         return f"{pod.scheduler_name}-{self._host}"[:INSTANCE_LENGTH]
 
-    def _success(self, pod: Pod, node: str, at: int) -> _Write:
+    def _success(self, pod: Pod, node: str, at: int) -> Request:
         """None of these names can hold a character that JSON escapes."""
         name, namespace = pod.name, pod.namespace
         body = SCHEDULED % (
@@ -256,7 +141,7 @@ class Recorder:
             name,
             node,
         )
-        return ("event", namespace, name, body.encode())
+        return _event(pod, body.encode())
 
     def _failure(self, pod: Pod, told: _Told) -> bytes:
         return msgspec.json.encode(
@@ -296,7 +181,12 @@ class Recorder:
         if not known_false and present.get("status") != "False":
             wanted["lastTransitionTime"] = rfc3339(self._clock.wall_ns())[:19] + "Z"
         patch = {"metadata": {"uid": pod.uid}, "status": {"conditions": [wanted]}}
-        self._put(("condition", pod.namespace, pod.name, msgspec.json.encode(patch)))
+        path = PODS.path(pod.namespace, pod.name, "status")
+        self.outbox.put(Request("PATCH", path, msgspec.json.encode(patch), STRATEGIC_PATCH))
+
+
+def _event(pod: Pod, body: bytes) -> Request:
+    return Request("POST", EVENTS.path(pod.namespace), body)
 
 
 def condition(pod: Pod) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache.classes import Wants
+from ..cache.podclass import besides_resources
 from ..framework.interface import CycleState, PodView, Status
 from .plan import Plan, Step
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..cache.table import NodeTable, Rows
 
 NO_FIT = -1
+Signatures = tuple[Hashable | None, ...]
 # So many changes of usage are judged one by one.
 FEW = 4
 
@@ -41,6 +43,14 @@ class Ways:
     score_by_row: list[Step] = field(default_factory=list)
     score_live: list[Step] = field(default_factory=list)
 
+    def by_what_nodes_are(self, signatures: Signatures, pod: PodView) -> Hashable | None:
+        """Equal for pods whose rows have the same `base`; None where only the plugins know."""
+        if not all(step.built_in for step, _facets in (*self.by_group, *self.score_by_group)):
+            return None
+        filters = frozenset(step.name for step, _facets in self.by_group)
+        scores = frozenset(step.name for step, _facets in self.score_by_group)
+        return filters, scores, signatures, besides_resources(pod.pod_class.example)
+
 
 class Asking(NamedTuple):
     """Who asks: a pod, what its plugins have told each other, and the nodes."""
@@ -53,7 +63,7 @@ class Asking(NamedTuple):
 def ways(
     plan: Plan,
     asking: Asking,
-    signatures: tuple[Hashable | None, ...],
+    signatures: Signatures,
     skipped: frozenset[str],
 ) -> Ways:
     """Sort the plugins of a plan by how they are asked; the Filters of `skipped` ones are not."""
@@ -153,26 +163,37 @@ class GroupScores:
 
 
 class Row:
-    """One class of pods against all nodes, or against those `within` a given set."""
+    """One class of pods against all nodes, or against those `within` a given set.
 
-    def __init__(self, asked: Ways, asking: Asking, *, within: Rows | None = None) -> None:
+    It may be made `like` one of the same kind that knows the nodes: see `by_what_nodes_are`.
+    """
+
+    def __init__(
+        self, asked: Ways, asking: Asking, *, within: Rows | None = None, like: Row | None = None
+    ) -> None:
         table = asking.table
         self.asked = asked
+        self.version = table.version
+        self.wants = Wants(asking.pod.requests, asking.pod.pod_class.nonzero)
+        self._by_one = all(step.filter_row is not None for step in asked.by_row) and all(
+            step.score_row is not None for step in asked.score_by_row
+        )
+        self.total: NDArray[np.int32] = np.full(len(table.names), NO_FIT, np.int32)
+        # The scores of what nodes are, NO_FIT where that is reason enough to refuse the pod.
+        self.base: NDArray[np.int32]
+        if like is not None:
+            self.verdicts: dict[str, Verdicts] = like.verdicts
+            self._scores: list[GroupScores] = like._scores
+            self.base = like.base.copy()
+            self._refresh(asking, np.flatnonzero(self.base != NO_FIT))
+            return
         self.verdicts = {
             step.name: Verdicts(step, table.grouping(facets)) for step, facets in asked.by_group
         }
         self._scores = [
             GroupScores(step, table.grouping(facets)) for step, facets in asked.score_by_group
         ]
-        size = len(table.names)
-        # The scores of what nodes are, NO_FIT where that is reason enough to refuse the pod.
-        self.base: NDArray[np.int32] = np.full(size, NO_FIT, np.int32)
-        self.total: NDArray[np.int32] = np.full(size, NO_FIT, np.int32)
-        self.version = table.version
-        self.wants = Wants(asking.pod.requests, asking.pod.pod_class.nonzero)
-        self._by_one = all(step.filter_row is not None for step in asked.by_row) and all(
-            step.score_row is not None for step in asked.score_by_row
-        )
+        self.base = self.total.copy()
         self._judge(asking, np.flatnonzero(table.usable) if within is None else within)
 
     def update(self, asking: Asking) -> bool:
@@ -202,6 +223,10 @@ class Row:
             self._refresh(asking, usages[self.base[usages] != NO_FIT])
         self.version = table.version
         return True
+
+    def knows_the_nodes_of(self, table: NodeTable) -> bool:
+        """Whether no node has changed since; what is on them may have."""
+        return self.version >= table.nodes_version and len(self.base) == len(table.names)
 
     def _is_grouped_by(self, table: NodeTable) -> bool:
         """Whether the groups still have the numbers by which verdicts are remembered."""

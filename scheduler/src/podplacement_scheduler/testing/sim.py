@@ -119,7 +119,7 @@ class Replica:
         for uid in self.daemon.cluster.assumed():
             if places.get(uid, Place.IN_FLIGHT) is not Place.IN_FLIGHT:
                 wrong.append(f"{self.name}: {uid} has a place on a node and is {places[uid].value}")
-        if self.daemon.recorder.backlog > 1:
+        if self.daemon.recorder.outbox.backlog > 1:
             wrong.append(f"{self.name}: too many events wait")
         if self.task.done() and not self.task.cancelled() and self.task.exception() is not None:
             wrong.append(f"{self.name} ended with {self.task.exception()!r}")

@@ -11,7 +11,7 @@ while the sender is frozen or dead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
@@ -19,7 +19,7 @@ from random import Random
 import msgspec
 
 from ..api.refusal import refusal
-from ..api.transport import JSON, Response
+from ..api.transport import JSON, Ending, Request, Response, all_at_once
 from ..errors import SchedulerError, Unknown, Unreached
 from .fake import FakeServer, Refused
 from .loop import process_context
@@ -163,6 +163,10 @@ class FakeTransport:
             raise
         network.witness(asked, response)
         return response
+
+    async def burst(self, requests: Sequence[Request], *, timeout: float = 10.0) -> list[Ending]:
+        """See `Transport.burst`."""
+        return await all_at_once(self, requests, timeout=timeout)
 
     @asynccontextmanager
     async def stream(
