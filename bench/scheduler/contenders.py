@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.scheduler import interpreter
 from bench.scheduler.stage import NAMESPACE, Stage
 from tests.cluster.cluster import Cluster
 
@@ -66,11 +66,11 @@ def _ours(cluster: Cluster, folder: Path) -> list[str]:
     }
     path = folder / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
-    return [sys.executable, "-m", "podplacement_scheduler", "run", "--config", str(path)]
+    return ["python", "-m", "podplacement_scheduler", "run", "--config", str(path)]
 
 
 def _bare(cluster: Cluster, folder: Path) -> list[str]:
-    program = [sys.executable, "-m", "bench.scheduler.bare"]
+    program = ["python", "-m", "bench.scheduler.bare"]
     return [*program, "--kubeconfig", str(cluster.kubeconfig), "--scheduler", folder.name]
 
 
@@ -121,16 +121,17 @@ def cpu_seconds(pid: int) -> float:
 
 
 @contextmanager
-def running(contender: Contender, stage: Stage, folder: Path) -> Iterator[Running]:
-    """The contender's process while the block runs."""
+def running(contender: Contender, stage: Stage, folder: Path, python: Path) -> Iterator[Running]:
+    """The contender's process while the block runs; what is written in Python runs on `python`."""
     own = folder / contender.name
     own.mkdir(exist_ok=True)
     log = own / "log"
+    program, *options = contender.command(stage.cluster, own)
     with log.open("wb") as out:
         process = subprocess.Popen(
-            contender.command(stage.cluster, own),
+            [str(python) if program == "python" else program, *options],
             cwd=ROOT,
-            env={**os.environ, "BENCH_NAMESPACE": NAMESPACE},
+            env=interpreter.environment() | {"BENCH_NAMESPACE": NAMESPACE},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

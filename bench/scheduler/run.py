@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.scheduler import interpreter
 from bench.scheduler.contenders import CONTENDERS
 from bench.scheduler.plot import plot
 from bench.scheduler.stage import stage
@@ -35,11 +36,15 @@ def measure(arguments: Sequence[str] = ()) -> dict[str, object]:
     parser.add_argument("--nodes", type=int, action="append", help=f"of {SIZES}")
     parser.add_argument("--classes", type=int, action="append", help=f"of {CLASSES}")
     parser.add_argument("--only", action="append", choices=list(CONTENDERS))
+    parser.add_argument("--python", help="an interpreter for the daemon, such as /usr/bin/python3")
     options = parser.parse_args(list(arguments))
+    python = interpreter.chosen(options.python)
+    told = ".".join(map(str, interpreter.version(str(python))))
+    print(f"the daemon and the bare loop run on Python {told}", flush=True)
     outcomes: list[Outcome] = []
     for nodes in options.nodes or SIZES:
         for label in options.only or CONTENDERS:
-            for outcome in _trials(label, nodes, options.classes or CLASSES):
+            for outcome in _trials(label, nodes, options.classes or CLASSES, python):
                 outcomes.append(outcome)
                 print(_line(outcome), flush=True)
     bars = judge(outcomes)
@@ -48,17 +53,17 @@ def measure(arguments: Sequence[str] = ()) -> dict[str, object]:
     result = [outcome.as_dict() for outcome in outcomes]
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     plot(result, ARTIFACTS / "scheduler.svg")
-    return {"met": all(one["met"] for one in bars), "bars": bars, "results": result}
+    return {"met": all(one["met"] for one in bars), "bars": bars, "python": told, "results": result}
 
 
-def _trials(label: str, nodes: int, all_classes: Sequence[int]) -> Iterator[Outcome]:
+def _trials(label: str, nodes: int, all_classes: Sequence[int], python: Path) -> Iterator[Outcome]:
     """On servers of its own: an API server gets slower with what it has done before."""
     contender = CONTENDERS[label]
     with stage("bench-scheduler", nodes) as scene, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        startup = startup_cpu(contender, scene, folder)
+        startup = startup_cpu(contender, scene, folder, python)
         for classes in all_classes:
-            yield trial(label, contender, scene, folder, classes=classes, startup=startup)
+            yield trial(label, contender, scene, folder, python, classes=classes, startup=startup)
 
 
 def _line(one: Outcome) -> str:

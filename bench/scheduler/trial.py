@@ -39,15 +39,22 @@ class Outcome:
         return asdict(self)
 
 
-def startup_cpu(contender: Contender, stage: Stage, folder: Path) -> float:
+def startup_cpu(contender: Contender, stage: Stage, folder: Path, python: Path) -> float:
     """Seconds of CPU until it has seen all nodes and has nothing to do."""
-    with running(contender, stage, folder) as process:
+    with running(contender, stage, folder, python) as process:
         process.settle()
         return process.cpu()
 
 
 def trial(
-    label: str, contender: Contender, stage: Stage, folder: Path, *, classes: int, startup: float
+    label: str,
+    contender: Contender,
+    stage: Stage,
+    folder: Path,
+    python: Path,
+    *,
+    classes: int,
+    startup: float,
 ) -> Outcome:
     """Burst, then (where the contender watches) a paced stream."""
     paced = label != "bare loop"
@@ -56,7 +63,7 @@ def trial(
     counts = (len(names), len(names) + PACED_PODS) if paced else (len(names),)
     with refereeing(stage.cluster.kubeconfig, *counts) as referee:
         before = {name: cpu_seconds(pid) for name, pid in stage.servers.items()}
-        with running(contender, stage, folder) as process:
+        with running(contender, stage, folder, python) as process:
             first, last = _time(referee), _time(referee)
             last = max(last, _until_events(stage, len(names)))
             cpu = process.cpu() - startup

@@ -1,0 +1,59 @@
+# Copyright (c) 2026 podplacement contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Python that the daemon and the bare loop run on, with what the daemon's image installs.
+
+That of the tools, unless another is named: one that was compiled without optimisations, as version
+managers do, takes a tenth more CPU than that of a distribution or of an image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DAEMON = ROOT / "scheduler"
+REQUIREMENTS = DAEMON / "requirements.txt"
+
+
+def chosen(python: str | None = None) -> Path:
+    """The interpreter of an environment of its own."""
+    wanted = python or sys.executable
+    told = f"{wanted} {version(wanted)}".encode() + REQUIREMENTS.read_bytes()
+    folder = ROOT / ".ansible" / f"bench-{hashlib.sha256(told).hexdigest()[:12]}"
+    found = folder / "bin" / "python"
+    if not (folder / ".complete").is_file():
+        _run(wanted, "-m", "venv", "--clear", "--without-pip", str(folder))
+        pip = (sys.executable, "-m", "pip", "--python", str(found), "install", "--quiet")
+        _run(*pip, "--require-hashes", "--requirement", str(REQUIREMENTS))
+        (folder / ".complete").touch()
+    return found
+
+
+def environment() -> dict[str, str]:
+    """Where it finds the daemon."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (DAEMON / "src", ROOT)))}
+
+
+def version(python: str) -> tuple[int, ...]:
+    """Of an interpreter; nothing where there is none."""
+    code = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
+    try:
+        told = subprocess.run([python, "-c", code], text=True, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ()
+    return _numbers(told.stdout)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.strip().split("."))
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: {done.stderr}")
