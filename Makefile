@@ -55,7 +55,7 @@ test-integration: bootstrap ## modules, roles and playbooks against a real contr
 	@$(PY) -m pytest -n 4 tests/integration $(ARGS)
 
 test-faults: bootstrap ## kill, freeze and race every move before and after each of its writes
-	@$(PY) -m pytest -n 4 tests/faults $(ARGS)
+	@$(PY) -m pytest -n 6 tests/faults $(ARGS)
 
 test-molecule: bootstrap ## roles and playbooks as scenarios: converge, idempotence, verify
 	@$(if $(ARGS),molecule test --report $(ARGS),$(PY) tools/check.py molecule)

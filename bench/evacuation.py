@@ -29,7 +29,7 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Kube, Object, Objects, is_ready
 from tests.cluster.nodes import create_nodes, node
 from tests.cluster.watcher import watching
-from tests.integration.runner import ROOT, environment
+from tests.integration.surroundings import ROOT, environment
 
 REPLICAS = 5
 CUT_OFF = 120.0

@@ -81,7 +81,7 @@ def tests() -> list[Part]:
 
     Tests that use it run one after the other: each has workers of its own, and fills the machine.
     """
-    workers = ("-n", os.environ.get("PODPLACEMENT_TEST_WORKERS", "4"))
+    workers = os.environ.get("PODPLACEMENT_TEST_WORKERS")
     early = [
         Part("cluster", [PYTHON, "-m", "tests.cluster", "ensure-binaries"]),
         Part("unit", pytest("tests/unit", "tests/rules", "scheduler/tests")),
@@ -90,8 +90,9 @@ def tests() -> list[Part]:
     ready = tuple(part.name for part in early)
     return [
         *early,
-        Part("integration", pytest(*workers, "tests/integration"), after=ready),
-        Part("faults", pytest(*workers, "tests/faults"), after=("integration",)),
+        Part("integration", pytest("-n", workers or "4", "tests/integration"), after=ready),
+        # They wait for a third of their time: until a lock is over, or a pod has stopped.
+        Part("faults", pytest("-n", workers or "6", "tests/faults"), after=("integration",)),
         *scenarios(after=("faults",)),
     ]
 

@@ -15,9 +15,9 @@ from tests.cluster.kube import Kube, Object
 from tests.cluster.nodes import create_nodes, node
 from tests.faults import verdicts, workloads
 from tests.faults.flapper import Flapper, Judge, Theft
-from tests.faults.nursery import start
 from tests.faults.referee import of_kind, watching
 from tests.faults.world import World
+from tests.integration.nursery import start
 from tests.integration.runner import Result
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults, pytest.mark.slow]

@@ -17,7 +17,7 @@ import yaml
 from tests.faults.cases import CASES
 from tests.faults.referee import watching
 from tests.faults.world import World, hands_over
-from tests.integration.runner import ROOT, environment
+from tests.integration.surroundings import ROOT, environment
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Kube, Object, is_ready
-from tests.faults.nursery import Child, start
 from tests.faults.processes import kill_tree, signal_tree
 from tests.faults.proxy import NO_ANSWER, Action, Proxy, Reply, Write
 from tests.faults.referee import alive
 from tests.faults.verdicts import leftovers
+from tests.integration.nursery import Child, start
 from tests.integration.runner import Result
 
 APP = "app=web"

@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A module under test is the real module in a process of its own, in a clean environment.
 
-`run_module` starts the module's file as Ansible does on a target, but without Ansible's own
-start-up, which would be most of the time; `run_ansible` goes through the `ansible` command line
-and shows what a user sees.
+`start_module` starts the module's file as Ansible does on a target, but without Ansible's own
+start-up, which would be most of the time. `run_module` also saves the imports, which would be most
+of what is left: see `nursery`. `run_ansible` goes through the `ansible` command line and shows what
+a user sees.
 """
 
 from __future__ import annotations
@@ -20,10 +21,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-ROOT = Path(__file__).resolve().parents[2]
-COLLECTIONS = ROOT / ".ansible" / "collections"
-# What a module may see of this machine: above all no kubeconfig, K8S_AUTH_ variable or proxy.
-INHERITED = ("HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TMPDIR")
+from tests.integration import nursery
+from tests.integration.surroundings import ROOT, environment
+
 SECONDS = 180.0
 
 Result = dict[str, Any]
@@ -35,18 +35,6 @@ class HasKubeconfig(Protocol):
     @property
     def kubeconfig(self) -> str | Path:
         """The path of an admin kubeconfig."""
-
-
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """A clean environment in which this collection and kubernetes.core are found."""
-    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    return {
-        **kept,
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_NOCOLOR": "1",
-        "PYTHONPATH": str(COLLECTIONS),
-        **(extra or {}),
-    }
 
 
 def start_module(
@@ -63,14 +51,7 @@ def start_module(
 
     The cluster's kubeconfig is handed over unless `cluster` is None or `args` name another.
     """
-    given: dict[str, Any] = dict(args)
-    if cluster is not None and not given.keys() & {"host", "kubeconfig"}:
-        given["kubeconfig"] = str(cluster.kubeconfig)
-    given |= {
-        "_ansible_check_mode": check,
-        "_ansible_diff": diff,
-        "_ansible_module_name": f"podplacement.core.{module}",
-    }
+    given = _arguments(cluster, module, args, check=check, diff=diff)
     process = subprocess.Popen(
         [python, "-m", f"ansible_collections.podplacement.core.plugins.modules.{module}"],
         stdin=subprocess.PIPE,
@@ -88,6 +69,19 @@ def start_module(
     return process
 
 
+def _arguments(
+    cluster: HasKubeconfig | None, module: str, args: Mapping[str, Any], *, check: bool, diff: bool
+) -> dict[str, Any]:
+    given: dict[str, Any] = dict(args)
+    if cluster is not None and not given.keys() & {"host", "kubeconfig"}:
+        given["kubeconfig"] = str(cluster.kubeconfig)
+    return given | {
+        "_ansible_check_mode": check,
+        "_ansible_diff": diff,
+        "_ansible_module_name": f"podplacement.core.{module}",
+    }
+
+
 def kill_group(process: subprocess.Popen[str]) -> None:
     """SIGKILL the module and everything it started."""
     with suppress(ProcessLookupError):
@@ -102,13 +96,15 @@ def finish(process: subprocess.Popen[str], *, timeout: float = SECONDS) -> Resul
         kill_group(process)
         out, err = process.communicate()
         raise AssertionError(f"the module did not end in {timeout} s\n{out}\n{err}") from None
+    return _read(out, err, process.returncode)
+
+
+def _read(out: str, err: str, status: int | None) -> Result:
     try:
         result: Result = json.loads(out)
     except ValueError:
-        raise AssertionError(
-            f"the module gave no result (status {process.returncode})\n{out}\n{err}"
-        ) from None
-    assert bool(result.get("failed")) == (process.returncode != 0), (process.returncode, result)
+        raise AssertionError(f"the module gave no result (status {status})\n{out}\n{err}") from None
+    assert bool(result.get("failed")) == (status != 0), (status, result)
     return result
 
 
@@ -123,9 +119,10 @@ def run_module(
     timeout: float = SECONDS,
 ) -> Result:
     """Run a module to its end. One that fails is a result with `failed: true`, no exception."""
-    return finish(
-        start_module(cluster, module, args, check=check, diff=diff, env=env), timeout=timeout
-    )
+    given = _arguments(cluster, module, args, check=check, diff=diff)
+    child = nursery.Child(module, given, environment(env))
+    out, err = child.communicate(timeout)
+    return _read(out, err, child.returncode)
 
 
 def run_ansible(

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.runner import environment, run_playbook
+from tests.integration.runner import run_playbook
+from tests.integration.surroundings import environment
 
 WORKER = """
 import sys

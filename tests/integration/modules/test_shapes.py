@@ -19,8 +19,8 @@ from tests.cluster.nodes import create_nodes, node
 from tests.cluster.second_scheduler import scheduler
 from tests.cluster.watcher import Summary, watching
 from tests.faults import verdicts
-from tests.faults.nursery import start
 from tests.faults.world import result_of
+from tests.integration.nursery import start
 from tests.integration.runner import Result
 from tests.integration.shapes import GATE, LOSSLESS, MOVED, NOT, SHAPES, STRATEGIES, workload
 

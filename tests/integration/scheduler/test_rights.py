@@ -18,9 +18,9 @@ from tests.cluster.audit import Audit, Entry
 from tests.cluster.auditor import auditing
 from tests.cluster.cluster import Cluster
 from tests.cluster.kube import Kube
-from tests.integration.runner import ROOT
 from tests.integration.scheduler.ground import Ground
 from tests.integration.scheduler.test_role import Role, role
+from tests.integration.surroundings import ROOT
 
 __all__ = ["role"]
 

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A module starts in milliseconds when it is forked from a process that has Ansible imported.
 
-The fault tests run modules some hundred times, and a start from nothing is a second of imports.
-The module's own file is still executed, with real arguments on its standard input and a clean
+The tests run modules some thousand times, and a start from nothing is a second of imports. The
+module's own file is still executed, with real arguments on its standard input and a clean
 environment, in a process and a session of its own. That the start from nothing does the same is
-what test_playbook.py and the integration tests see.
+what those tests see that use `start_module`, a playbook or Molecule.
 """
 
 from __future__ import annotations
@@ -25,10 +25,17 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
-from tests.integration.runner import COLLECTIONS, ROOT, environment
+from tests.integration.surroundings import COLLECTIONS, ROOT, environment
 
 PACKAGE = "ansible_collections.podplacement.core.plugins.modules"
-MODULES = ("k8s_pod_move", "k8s_pod_bind", "k8s_pod_scheduler", "k8s_controller_scheduler")
+MODULES = (
+    "k8s_pod_move",
+    "k8s_pod_bind",
+    "k8s_pod_scheduler",
+    "k8s_controller_scheduler",
+    "k8s_node_evacuate",
+    "k8s_placement_info",
+)
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([f"{PACKAGE}.{module}" for module in MODULES])
@@ -50,13 +57,17 @@ def _open() -> None:
 class Child:
     """A running module, with the part of `subprocess.Popen` that the tests use."""
 
-    def __init__(self, module: str, arguments: Mapping[str, Any]) -> None:
+    def __init__(
+        self, module: str, arguments: Mapping[str, Any], env: Mapping[str, str] | None = None
+    ) -> None:
         self._folder = Path(tempfile.mkdtemp())
         self._files = [self._folder / name for name in ("out", "err")]
         _open()
         given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
         files = [str(path) for path in self._files]
-        self._process = _context.Process(target=_live, args=(module, given, *files))
+        self._process = _context.Process(
+            target=_live, args=(module, given, *files, env or environment())
+        )
         self._process.start()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
@@ -90,7 +101,7 @@ def start(cluster: Any, module: str, args: Mapping[str, Any]) -> Child:
     return Child(module, {**args, **own})
 
 
-def _live(module: str, given: str, out: str, err: str) -> None:
+def _live(module: str, given: str, out: str, err: str, env: Mapping[str, str]) -> None:
     """Become a process as Ansible would have started it, then run the module's file."""
     os.setsid()
     os.chdir(ROOT)
@@ -98,7 +109,7 @@ def _live(module: str, given: str, out: str, err: str) -> None:
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), number)
     sys.stdin = io.TextIOWrapper(io.BytesIO(given.encode()), encoding="utf-8")
     os.environ.clear()
-    os.environ.update(environment())
+    os.environ.update(env)
     name = f"{PACKAGE}.{module}"
     sys.argv = [name]
     sys.modules.pop(name, None)
