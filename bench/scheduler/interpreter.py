@@ -21,13 +21,14 @@ REQUIREMENTS = DAEMON / "requirements.txt"
 
 
 def chosen(python: str | None = None) -> Path:
-    """The interpreter of an environment of its own."""
-    wanted = python or sys.executable
-    told = f"{wanted} {version(wanted)}".encode() + REQUIREMENTS.read_bytes()
+    """The tools' interpreter, or that of an environment made for the named one."""
+    if not python:
+        return Path(sys.executable)
+    told = f"{python} {version(python)}".encode() + REQUIREMENTS.read_bytes()
     folder = ROOT / ".ansible" / f"bench-{hashlib.sha256(told).hexdigest()[:12]}"
     found = folder / "bin" / "python"
     if not (folder / ".complete").is_file():
-        _run(wanted, "-m", "venv", "--clear", "--without-pip", str(folder))
+        _run(python, "-m", "venv", "--clear", "--without-pip", str(folder))
         pip = (sys.executable, "-m", "pip", "--python", str(found), "install", "--quiet")
         _run(*pip, "--require-hashes", "--requirement", str(REQUIREMENTS))
         (folder / ".complete").touch()
@@ -54,6 +55,9 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, text=True, capture_output=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}: {done.stderr}")
+    try:
+        subprocess.run(command, text=True, capture_output=True, check=True)
+    except OSError as err:
+        raise SystemExit(f"{command[0]}: {err.strerror}") from None
+    except subprocess.CalledProcessError as err:
+        raise SystemExit(f"{' '.join(command)}: {err.stderr}") from None

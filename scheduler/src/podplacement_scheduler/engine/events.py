@@ -88,7 +88,10 @@ class Recorder:
         """The pod is bound."""
         self._told.pop(pod.uid, None)
         if self._mode == "all":
-            self.outbox.put(partial(self._success, pod, node, self._clock.wall_ns()))
+            # Not the pod itself, whose text would stay in memory until the event is written.
+            about = (pod.namespace, pod.name, pod.uid, pod.resource_version)
+            at = self._clock.wall_ns()
+            self.outbox.put(partial(self._success, about, pod.scheduler_name, node, at))
 
     def failed(self, pod: Pod, message: str, *, reason: str = "Unschedulable") -> None:
         """The pod could not be placed: the event, and the condition that autoscalers read."""
@@ -96,12 +99,12 @@ class Recorder:
         told = self._told.get(pod.uid)
         if told is None or told.note != message:
             self._set_condition(pod, message, reason, known_false=told is not None)
-            told = self._told[pod.uid] = _Told(self._name(pod), message, now)
+            told = self._told[pod.uid] = _Told(self._name(pod.name), message, now)
             self._told.move_to_end(pod.uid)
             if len(self._told) > REMEMBERED:
                 self._told.popitem(last=False)
             if self._mode != "off":
-                self.outbox.put(_event(pod, self._failure(pod, told)))
+                self.outbox.put(_event(pod.namespace, self._failure(pod, told)))
             return
         told.count += 1
         if self._mode != "off" and (told.count == 2 or now - told.at >= SERIES_EVERY):
@@ -115,33 +118,35 @@ class Recorder:
 
     # Bodies
 
-    def _name(self, pod: Pod) -> str:
+    def _name(self, pod: str) -> str:
         """`pod.hex`, as upstream's; never the same twice."""
         self._last_name = max(self._clock.wall_ns(), self._last_name + 1)
         unique = f".{self._last_name:x}"
-        return pod.name[: NAME_LENGTH - len(unique)] + unique
+        return pod[: NAME_LENGTH - len(unique)] + unique
 
-    def _instance(self, pod: Pod) -> str:
-        return f"{pod.scheduler_name}-{self._host}"[:INSTANCE_LENGTH]
+    def _instance(self, scheduler: str) -> str:
+        return f"{scheduler}-{self._host}"[:INSTANCE_LENGTH]
 
-    def _success(self, pod: Pod, node: str, at: int) -> Request:
+    def _success(
+        self, pod: tuple[str, str, str, str], scheduler: str, node: str, at: int
+    ) -> Request:
         """None of these names can hold a character that JSON escapes."""
-        name, namespace = pod.name, pod.namespace
+        namespace, name, uid, version = pod
         body = SCHEDULED % (
-            self._name(pod),
+            self._name(name),
             namespace,
             rfc3339(at),
-            pod.scheduler_name,
-            self._instance(pod),
+            scheduler,
+            self._instance(scheduler),
             name,
             namespace,
-            pod.uid,
-            pod.resource_version,
+            uid,
+            version,
             namespace,
             name,
             node,
         )
-        return _event(pod, body.encode())
+        return _event(namespace, body.encode())
 
     def _failure(self, pod: Pod, told: _Told) -> bytes:
         return msgspec.json.encode(
@@ -151,7 +156,7 @@ class Recorder:
                 "metadata": {"name": told.name, "namespace": pod.namespace},
                 "eventTime": rfc3339(self._clock.wall_ns()),
                 "reportingController": pod.scheduler_name,
-                "reportingInstance": self._instance(pod),
+                "reportingInstance": self._instance(pod.scheduler_name),
                 "action": "Scheduling",
                 "reason": "FailedScheduling",
                 "type": "Warning",
@@ -185,8 +190,8 @@ class Recorder:
         self.outbox.put(Request("PATCH", path, msgspec.json.encode(patch), STRATEGIC_PATCH))
 
 
-def _event(pod: Pod, body: bytes) -> Request:
-    return Request("POST", EVENTS.path(pod.namespace), body)
+def _event(namespace: str, body: bytes) -> Request:
+    return Request("POST", EVENTS.path(namespace), body)
 
 
 def condition(pod: Pod) -> Mapping[str, Any]:
