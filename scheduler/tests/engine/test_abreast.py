@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from random import Random
 from typing import Any
 
@@ -12,6 +13,15 @@ import pytest
 
 from podplacement_scheduler.engine.abreast import Company, RowCache
 from podplacement_scheduler.engine.decide import Decision
+from podplacement_scheduler.framework.interface import (
+    SUCCESS,
+    CycleState,
+    NodeInfo,
+    Plugin,
+    PodView,
+    Status,
+    unschedulable,
+)
 from podplacement_scheduler.plugins.resources import NodeResourcesFit
 
 from ..cache.objects import node, pod
@@ -73,6 +83,29 @@ def test_classes_in_turn_are_scored_as_if_each_were_alone(seed: int, together: l
             changed = node(f"node-{rng.randrange(45):02}", version=turn + 2, cpu="8")
             seat.nodes("MODIFIED", changed)
     assert max(together) > 5
+
+
+class NoBigPods(Plugin):
+    """A user's plugin, which may look at whatever it wants in the class of the pod."""
+
+    name = "NoBigPods"
+
+    def facets(self, pod: PodView) -> frozenset[str]:
+        return frozenset({"label:disk"})
+
+    def sign(self, pod: PodView) -> Hashable:
+        return ()
+
+    def filter(self, state: CycleState, pod: PodView, node: NodeInfo) -> Status:
+        big = pod.requests["cpu"] > 300 and node.labels.get("disk") == "ssd"
+        return unschedulable("too big") if big else SUCCESS
+
+
+def test_what_a_users_plugin_looks_at_nobody_knows() -> None:
+    nodes = [node(f"node-{i}", labels={"disk": ("hdd", "ssd")[i % 2]}) for i in range(4)]
+    seat = Seat(*nodes, plugins={"NoBigPods": NoBigPods})
+    fitting = [len(seat.decider.standing(seat.pod("p", cpu=cpu))) for cpu in ("100m", "1", "200m")]
+    assert fitting == [4, 2, 4]
 
 
 def test_who_is_not_asked_for_falls_behind_and_is_right_when_it_is(together: list[int]) -> None:

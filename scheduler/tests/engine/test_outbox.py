@@ -84,6 +84,18 @@ def test_a_full_burst_does_not_wait_and_is_no_longer_than_allowed() -> None:
     run(main())
 
 
+def test_what_came_while_others_gathered_has_lanes_of_its_own() -> None:
+    async def main() -> None:
+        async with Desk() as desk:
+            desk.put("first")
+            await asyncio.sleep(GATHER_SECONDS / 2)
+            desk.put(*(str(number) for number in range(3 * BURST)))
+            await desk.outbox.drain()
+            assert desk.server.most_bursts == 4
+
+    run(main())
+
+
 def test_only_what_failed_is_tried_again_and_by_itself() -> None:
     async def main() -> None:
         first = (CREATED, refusal(503), refusal(404), Unknown("lost"), Unreached("down"), CREATED)
