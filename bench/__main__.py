@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ BENCHES: dict[str, Callable[..., dict[str, object]]] = {
     "scheduler": scheduler.measure,
 }
 RESULTS = Path(__file__).resolve().parents[1] / ".artifacts" / "bench"
+# Go's defaults: the tests' own settings for the servers are not what users run.
+GO_DEFAULTS = {"GOGC": "100", "GOMEMLIMIT": "off"}
 
 
 def main() -> int:
@@ -33,6 +36,8 @@ def main() -> int:
         parser.error(f"no such bench: {', '.join(unknown)}")
     if rest and names not in (["moves"], ["scheduler"]):
         parser.error(f"options are for one bench that has some: {' '.join(rest)}")
+    for setting, value in GO_DEFAULTS.items():
+        os.environ.setdefault(setting, value)
     RESULTS.mkdir(parents=True, exist_ok=True)
     met = True
     for name in names:

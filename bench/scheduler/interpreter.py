@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Python that the daemon and the bare loop run on, with what the daemon's image installs.
 
-That of the tools, unless another is named: one that was compiled without optimisations, as version
-managers do, takes a tenth more CPU than that of a distribution or of an image.
+That of the tools, or another that is named. One that was compiled without optimisations, as version
+managers do, takes a tenth more CPU than that of an image or of a distribution: where the tools have
+such a one, the system's own stands for the image's.
 """
 
 from __future__ import annotations
@@ -13,16 +14,21 @@ import hashlib
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DAEMON = ROOT / "scheduler"
 REQUIREMENTS = DAEMON / "requirements.txt"
+SYSTEM = Path("/usr/bin/python3")
+OLDEST = (3, 11)  # as `requires-python` of the daemon
 
 
 def chosen(python: str | None = None) -> Path:
-    """The tools' interpreter, or that of an environment made for the named one."""
-    if not python:
+    """The tools' interpreter, or that of an environment made for the named or the system's one."""
+    if python is None and not is_optimised() and version(str(SYSTEM)) >= OLDEST:
+        python = str(SYSTEM)
+    if python is None:
         return Path(sys.executable)
     told = f"{python} {version(python)}".encode() + REQUIREMENTS.read_bytes()
     folder = ROOT / ".ansible" / f"bench-{hashlib.sha256(told).hexdigest()[:12]}"
@@ -33,6 +39,12 @@ def chosen(python: str | None = None) -> Path:
         _run(*pip, "--require-hashes", "--requirement", str(REQUIREMENTS))
         (folder / ".complete").touch()
     return found
+
+
+def is_optimised() -> bool:
+    """Whether the tools' interpreter is compiled like that of an image, or is the system's."""
+    told = str(sysconfig.get_config_var("CONFIG_ARGS"))
+    return "--enable-optimizations" in told or SYSTEM.resolve() == Path(sys.executable).resolve()
 
 
 def environment() -> dict[str, str]:
