@@ -32,6 +32,7 @@ def pod(
     status: dict[str, Any] | None = None,
     ports: list[int] | None = None,
     managed: bool = False,
+    generation: int = 0,
     **spec: Any,
 ) -> dict[str, Any]:
     """A Pod; its name is its uid without what follows a slash."""
@@ -49,6 +50,8 @@ def pod(
         "creationTimestamp": "2026-11-22T10:00:00Z",
         "labels": labels or {},
     }
+    if generation:
+        metadata["generation"] = generation
     if managed:
         metadata["managedFields"] = [{"manager": "kubectl", "fieldsV1": {"f:spec": {}}}]
     if deleted:

@@ -221,6 +221,36 @@ def test_what_changes_nothing_is_no_write(asks: Asks) -> None:
     asks(question)
 
 
+def test_the_generation_of_a_pod_vouches_for_its_spec(asks: Asks) -> None:
+    """The daemon reads no more than the labels and the node of a pod whose generation stays."""
+
+    async def question(side: Side) -> None:
+        pod = await side.pod("p", schedulingGates=[{"name": "example.com/wait"}])
+
+        async def generation(body: Object, subresource: str = "") -> int:
+            path = side.path(PODS, "p", subresource)
+            found = await side.ask("PATCH", path, body, content_type=MERGE_PATCH)
+            return int(found["metadata"]["generation"])
+
+        assert pod["metadata"]["generation"] == 1
+        assert (
+            await generation({"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}) == 1
+        )
+        assert await generation({"status": {"message": "m"}}, "status") == 1
+        image = {"containers": [{**pod["spec"]["containers"][0], "image": "other"}]}
+        assert await generation({"spec": image}) == 2
+        assert await generation({"spec": {"nodeSelector": {"disk": "ssd"}}}) == 3
+        assert await generation({"spec": {"schedulingGates": None}}) == 4
+        await side.bind(pod, side.node)
+        bound = await side.read("p")
+        assert (bound["spec"]["nodeName"], bound["metadata"]["generation"]) == (side.node, 4)
+        await side.delete("p")
+        assert (await side.read("p"))["metadata"]["generation"] == 5
+        await side.delete("p", gracePeriodSeconds=0)
+
+    asks(question)
+
+
 def test_a_condition_is_merged_into_the_others(asks: Asks) -> None:
     async def question(side: Side) -> None:
         pod = await side.pod("p")

@@ -15,10 +15,12 @@ from typing import Any
 import msgspec
 
 from .podclass import Interner, PodClass, Share
-from .wire import POD, Metadata, loosely, trimmed
+from .wire import CHANGED_POD, POD, Metadata, loosely, trimmed
 
 Object = Mapping[str, Any]
 TERMINAL = ("Succeeded", "Failed")
+# Of servers before 1.33, and of pods that they made.
+_NO_GENERATION = (b"", b"0", b"null")
 # Says that what is decoded shall be kept.
 _HELD: Object = {}
 
@@ -26,7 +28,8 @@ _HELD: Object = {}
 class Pod(msgspec.Struct, gc=False, eq=False):
     """A pod; never changed once it is in the cache, but for what it keeps of its JSON.
 
-    `created` is in seconds since 1970. Pods are equal where their uids are.
+    `created` is in seconds since 1970, `generation` as it was written. Pods are equal where their
+    uids are.
     """
 
     uid: str
@@ -42,6 +45,7 @@ class Pod(msgspec.Struct, gc=False, eq=False):
     pod_class: PodClass
     share: Share
     raw: bytes | None = None
+    generation: bytes = b""
     decoded: Object | None = None
 
     @property
@@ -127,8 +131,46 @@ def decode_pod(raw: bytes, interner: Interner) -> Pod:
         meta.deletion_timestamp is not None,
         tuple([gate.name for gate in spec.scheduling_gates]) if spec.scheduling_gates else (),
         pod_class,
-        interner.share(wire, pod_class),
+        interner.share(status, pod_class),
         None if spec.node_name else trimmed(raw, meta.managed_fields),
+        bytes(meta.generation),
+    )
+
+
+def decode_change(raw: bytes, interner: Interner, pods: Mapping[str, Pod]) -> Pod:
+    """Read a Pod of which an earlier state may be among `pods`, by uid; raises as `decode_pod`.
+
+    The API server counts `metadata.generation` up with every change of the spec (KEP-5067), but not
+    for a binding, which may also give the pod labels of its node (KEP-4742). So where it is as it
+    was, nothing of the class can be another but the labels.
+    """
+    try:
+        wire = CHANGED_POD.decode(raw)
+    except msgspec.ValidationError:
+        return decode_pod(raw, interner)
+    meta, status = wire.metadata, wire.status
+    known, generation = pods.get(meta.uid), bytes(meta.generation)
+    if known is None or known.generation != generation or generation in _NO_GENERATION:
+        return decode_pod(raw, interner)
+    pod_class = interner.labelled(known.pod_class, bytes(meta.labels))
+    if pod_class is None:
+        return decode_pod(raw, interner)
+    node_name = wire.spec.node_name or ""
+    return Pod(
+        known.uid,
+        known.namespace,
+        known.name,
+        meta.resource_version,
+        known.scheduler_name,
+        node_name,
+        "Pending" if status is None else status.phase or "Pending",
+        known.created,
+        meta.deletion_timestamp is not None,
+        known.gates,
+        pod_class,
+        interner.share(status, pod_class),
+        None if node_name else trimmed(raw, meta.managed_fields),
+        generation,
     )
 
 

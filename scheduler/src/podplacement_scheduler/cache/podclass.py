@@ -84,7 +84,8 @@ class PodClass:
     """What pods with equal needs have in common.
 
     `example` is a Pod with all that a rule reads, and no name unless the name matters. `error`
-    says why the pods of this class cannot be judged; "" where they can.
+    says why the pods of this class cannot be judged; "" where they can. `key` is what the class is
+    found by: namespace, labels as they were written, all else; None where it cannot be found.
     """
 
     __slots__ = (
@@ -94,6 +95,7 @@ class PodClass:
         "error",
         "example",
         "id",
+        "key",
         "labels",
         "namespace",
         "needs",
@@ -112,6 +114,7 @@ class PodClass:
         self.error = error
         self.namespace: str = metadata.get("namespace", "")
         self.labels: Mapping[str, str] = metadata.get("labels") or {}
+        self.key: tuple[str, bytes, Any] | None = None
         self.priority: int = spec.get("priority") or 0
         self.share = share
         self.shares: dict[Any, Share] = {}
@@ -155,8 +158,18 @@ class Interner:
         found = self._classes.get(key)
         if found is None:
             made = self._new_class(msgspec.json.decode(raw), self._needs_of(pod, needs))
+            made.key = key
             found = self._classes[key] = made
         return found
+
+    def labelled(self, pod_class: PodClass, labels: bytes) -> PodClass | None:
+        """The class that differs from one in its labels only; None where it is not known."""
+        if pod_class.key is None:
+            return None
+        namespace, as_they_are, needs = pod_class.key
+        if labels == as_they_are:
+            return pod_class
+        return self._classes.get((namespace, labels, needs))
 
     def _needs_of(self, pod: WirePod, key: Any) -> Needs:
         """Claims are found by their namespace."""
@@ -175,9 +188,8 @@ class Interner:
         example: Object = {"metadata": {"namespace": namespace}, "spec": {}}
         return PodClass(self._made, Needs(), example, worst, error)
 
-    def share(self, pod: WirePod, pod_class: PodClass) -> Share:
+    def share(self, status: PodStatus | None, pod_class: PodClass) -> Share:
         """What a pod takes from its node: that of its class, unless the kubelet says otherwise."""
-        status = pod.status
         if status is None or (not status.container_statuses and not status.init_container_statuses):
             return pod_class.share
         key = _status_key(status)

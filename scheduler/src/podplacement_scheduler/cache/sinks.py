@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import msgspec
 
 from .nodes import Node
-from .objects import Pod, decode_pod
+from .objects import Pod, decode_change, decode_pod
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -68,13 +68,18 @@ class PodSink:
 
     def apply(self, event: str, raw: bytes) -> None:
         """ADDED, MODIFIED or DELETED."""
-        pod = self.read(raw)
+        cluster = self._cluster
+        if event == "ADDED":
+            pod = self.read(raw)
+        else:
+            pod = _read(raw, lambda text: decode_change(text, cluster.interner, cluster.pods))
         if pod is None:
             return
         if event == "DELETED":
-            self._cluster.drop_pod(pod)
+            cluster.drop_pod(pod)
         else:
-            self._cluster.put_pod(pod)
+            cluster.slim(pod)
+            cluster.put_pod(pod)
 
 
 class NodeSink:

@@ -27,6 +27,8 @@ class Metadata(_Part):
     uid: str
     namespace: str = ""
     resource_version: str = ""
+    # As text: it is only ever compared.
+    generation: Raw = Raw()
     labels: Raw = Raw()
     creation_timestamp: datetime | None = None
     deletion_timestamp: str | None = None
@@ -111,6 +113,31 @@ class WirePod(_Part):
     status: PodStatus | None = None
 
 
+class ChangedMetadata(_Part):
+    """What of a known pod's `metadata` may change."""
+
+    uid: str
+    resource_version: str = ""
+    generation: Raw = Raw()
+    labels: Raw = Raw()
+    deletion_timestamp: str | None = None
+    managed_fields: Raw = Raw()
+
+
+class ChangedSpec(_Part):
+    """What of a pod's `spec` changes while its generation stays: a binding is none."""
+
+    node_name: str | None = None
+
+
+class ChangedPod(_Part):
+    """A Pod of which all else is known."""
+
+    metadata: ChangedMetadata
+    spec: ChangedSpec = msgspec.field(default_factory=ChangedSpec)
+    status: PodStatus | None = None
+
+
 class NodeMetadata(_Part):
     """`metadata` of a node: its labels are used one by one."""
 
@@ -150,6 +177,7 @@ class WireObject(_Part):
 
 
 POD: msgspec.json.Decoder[WirePod] = msgspec.json.Decoder(WirePod)
+CHANGED_POD: msgspec.json.Decoder[ChangedPod] = msgspec.json.Decoder(ChangedPod)
 NODE: msgspec.json.Decoder[WireNode] = msgspec.json.Decoder(WireNode)
 OBJECT: msgspec.json.Decoder[WireObject] = msgspec.json.Decoder(WireObject)
 

@@ -22,38 +22,13 @@ from ..api import kinds
 from ..api.kinds import Kind
 from ..api.transport import JSON, STRATEGIC_PATCH, Response
 from ..clock import Clock, rfc3339
+from .admission import Refused, check_event, counted, merged, new_pod
 from .store import Key, Object, Store, key_of, with_meta
 
 _KINDS = {
     (kind.group, kind.plural): kind for kind in vars(kinds).values() if isinstance(kind, Kind)
 }
 _CONDITIONAL = ("leases",)  # cannot be replaced without a resourceVersion
-_NOTE_LENGTH = 1024
-
-
-class Refused(Exception):
-    """An answer that is not a success."""
-
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.reason = reason
-
-    def response(self) -> Response:
-        """As the API server says it."""
-        return Response(self.code, msgspec.json.encode(self.status()))
-
-    def status(self) -> Object:
-        """The Status object."""
-        return {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": str(self),
-            "reason": self.reason,
-            "code": self.code,
-        }
 
 
 @dataclass(frozen=True)
@@ -177,9 +152,9 @@ class FakeServer:
             "metadata": meta,
         }
         if where.kind == kinds.PODS:
-            created = _new_pod(created)
+            created = new_pod(created)
         elif where.kind == kinds.EVENTS:
-            _check_event(created)
+            check_event(created)
         return self.store.write(where.kind.plural, created, writer=writer)
 
     def _update(self, where: Target, sent: Object, writer: str) -> Object:
@@ -191,9 +166,8 @@ class FakeServer:
         _check_preconditions(where, before, meta)
         keep = {key: before["metadata"][key] for key in ("uid", "creationTimestamp")}
         head = {key: before[key] for key in ("apiVersion", "kind")}
-        return self.store.write(
-            where.kind.plural, with_meta({**head, **sent}, **keep), writer=writer
-        )
+        after = counted(before, with_meta({**head, **sent}, **keep))
+        return self.store.write(where.kind.plural, after, writer=writer)
 
     def _patch(self, where: Target, sent: Object, content_type: str, writer: str) -> Object:
         before = self._get(where)
@@ -208,6 +182,7 @@ class FakeServer:
             sent = {key: value for key, value in sent.items() if key != "status"}
         after = merged(before, sent, by_key=content_type == STRATEGIC_PATCH)
         after = with_meta(after, resourceVersion=before["metadata"]["resourceVersion"])
+        after = counted(before, after)
         written = self.store.write(where.kind.plural, after, writer=writer)
         meta = written["metadata"]
         if meta.get("deletionTimestamp") and not meta.get("finalizers"):
@@ -236,7 +211,10 @@ class FakeServer:
         if before is not None and before <= grace:
             return found
         when = rfc3339(self.clock.wall_ns() + int(grace * 10**9))[:19] + "Z"
-        marked = with_meta(found, deletionTimestamp=when, deletionGracePeriodSeconds=grace)
+        fields = {"deletionTimestamp": when, "deletionGracePeriodSeconds": grace}
+        if "generation" in found["metadata"]:
+            fields["generation"] = found["metadata"]["generation"] + 1
+        marked = with_meta(found, **fields)
         return self.store.write(where.kind.plural, marked, writer=writer)
 
     def _bind(self, where: Target, sent: Object, writer: str) -> Object:
@@ -319,31 +297,6 @@ def _answer(status: int, found: Object) -> Response:
     return Response(status, msgspec.json.encode(found))
 
 
-def _new_pod(pod: Object) -> Object:
-    """The defaults that matter to a scheduler."""
-    spec = {
-        "schedulerName": "default-scheduler",
-        "restartPolicy": "Always",
-        "terminationGracePeriodSeconds": 30,
-        "priority": 0,
-        **pod["spec"],
-    }
-    status: Object = {"phase": "Pending"}
-    if spec.get("schedulingGates"):
-        gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
-        message = "Scheduling is blocked due to non-empty scheduling gates"
-        status["conditions"] = [{**gated, "message": message}]
-    return {**pod, "spec": spec, "status": status}
-
-
-def _check_event(event: Object) -> None:
-    for key in ("eventTime", "reportingController", "reportingInstance", "action", "reason"):
-        if not event.get(key):
-            raise Refused(422, "Invalid", f"{key}: Required value")
-    if len(event.get("note", "").encode()) > _NOTE_LENGTH:
-        raise Refused(422, "Invalid", "note: Invalid value: can have at most 1024 bytes")
-
-
 def _check_preconditions(where: Target, before: Object, wanted: Object) -> None:
     found = before["metadata"]
     on = f'Operation cannot be fulfilled on {where.resource} "{where.name}": '
@@ -354,24 +307,6 @@ def _check_preconditions(where: Target, before: Object, wanted: Object) -> None:
     if version and version != found["resourceVersion"]:
         message = "the object has been modified; please apply your changes to the latest version"
         raise Refused(409, "Conflict", f"{on}{message} and try again")
-
-
-def merged(before: Any, patch: Any, *, by_key: bool = False) -> Any:
-    """A JSON merge patch; with `by_key` lists of conditions are merged by their type."""
-    if not isinstance(before, dict) or not isinstance(patch, dict):
-        return patch
-    result = dict(before)
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        elif by_key and key == "conditions" and isinstance(value, list):
-            found = {each["type"]: each for each in before.get(key, ())}
-            for each in value:
-                found[each["type"]] = {**found.get(each["type"], {}), **each}
-            result[key] = list(found.values())
-        else:
-            result[key] = merged(result.get(key), value, by_key=by_key)
-    return result
 
 
 def selector(where: Target) -> Callable[[Object], bool]:

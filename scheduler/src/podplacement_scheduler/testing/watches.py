@@ -11,7 +11,8 @@ from contextvars import Context
 
 import msgspec
 
-from .fake import FakeServer, Refused, Target, selector, target
+from .admission import Refused
+from .fake import FakeServer, Target, selector, target
 from .store import Change, Object, with_meta
 
 INITIAL_END = "k8s.io/initial-events-end"

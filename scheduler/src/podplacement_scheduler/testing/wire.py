@@ -21,7 +21,8 @@ import msgspec
 from ..api.refusal import refusal
 from ..api.transport import JSON, Ending, Request, Response, all_at_once
 from ..errors import SchedulerError, Unknown, Unreached
-from .fake import FakeServer, Refused
+from .admission import Refused
+from .fake import FakeServer
 from .loop import process_context
 from .watches import Watch
 
