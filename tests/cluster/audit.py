@@ -64,6 +64,15 @@ def _whole_lines(log: Path) -> int:
         return begin + file.read(size - begin).rfind(b"\n") + 1
 
 
+def written(log: Path, offset: int) -> Iterator[Entry]:
+    """The entries from an offset on; one that is being written is left for the next time."""
+    with log.open("rb") as file:
+        file.seek(offset)
+        # Read once: line by line, the rest of an unfinished line would be taken for the next one.
+        whole, _newline, _rest = file.read().rpartition(b"\n")
+    return (_entry(json.loads(line)) for line in whole.split(b"\n") if line)
+
+
 class Audit:
     """The entries of one cluster's audit log since a mark."""
 
@@ -91,7 +100,7 @@ class Audit:
         self._flush()
         return [
             entry
-            for entry in self._read()
+            for entry in written(self._log, self._offset)
             if (namespace is None or entry.namespace == namespace)
             and (entry.agent.startswith(agent) if agent else not _ours(entry.agent))
             and (user is None or entry.user.startswith(user))
@@ -112,13 +121,6 @@ class Audit:
                 raise AssertionError(f"the audit log does not come to show what it must:\n{told}")
             time.sleep(0.2)  # a file can only be read again
         return found
-
-    def _read(self) -> Iterator[Entry]:
-        with self._log.open(encoding="utf-8") as file:
-            file.seek(self._offset)
-            for line in file:
-                if line.endswith("\n"):
-                    yield _entry(json.loads(line))
 
     def _flush(self) -> None:
         """Entries are written when requests end; wait until one of our own, made last, is there."""

@@ -98,7 +98,8 @@ class Wire:
         self._open: list[socket.socket] = []
         self._whole = True
         self._lock = threading.Lock()
-        self.joined = threading.Event()  # a connection was made since the last cut
+        self.refused = threading.Event()  # a connection was tried since the last cut
+        self.joined = threading.Event()  # and one was made
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -113,6 +114,7 @@ class Wire:
         with near, socket.create_connection(self._target) as far:
             with self._lock:
                 if not self._whole:
+                    self.refused.set()
                     return
                 self._open += [near, far]
                 self.joined.set()
@@ -138,10 +140,15 @@ class Wire:
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
             self._open.clear()
+            self.refused.clear()
             self.joined.clear()
 
     def join(self) -> None:
-        """Let connections through, and wait for the first."""
+        """Let connections through again, once one was refused, and wait for the first.
+
+        Who was between two requests at the cut would not notice it without the refusal.
+        """
+        assert self.refused.wait(20)
         self._whole = True
         assert self.joined.wait(20)
 
