@@ -28,11 +28,17 @@ class Clock(Protocol):
 
 
 class LoopClock:
-    """The clocks of a running event loop: a loop with virtual time turns the first one."""
+    """The clocks of one event loop: a loop with virtual time turns the first one."""
+
+    def __init__(self) -> None:
+        # Asking for the running loop is a system call, too much for thousands of times a second.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def monotonic(self) -> float:
-        """The loop's own time."""
-        return asyncio.get_running_loop().time()
+        """The time of the loop that ran when this was asked first."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop.time()
 
     def boottime(self) -> float:
         """CLOCK_BOOTTIME where there is one: no change of the wall clock touches it."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -269,6 +270,18 @@ def test_a_node_remembers_no_resource_that_it_no_longer_offers() -> None:
     assert "example.com/gpu" not in info.allocatable
 
 
+def test_the_numbers_of_a_row_know_of_a_resource_that_another_node_brings() -> None:
+    world = World(node("node-1"))
+    table = world.cluster.table
+    row = table.index["node-1"]
+    assert len(table.numbers(row).there) == len(table.columns)
+    other = node("node-2")
+    other["status"]["allocatable"]["example.com/gpu"] = "2"
+    world.nodes("ADDED", other)
+    column = table.columns["example.com/gpu"]
+    assert (table.numbers(row).there[column], table.numbers(row).used[column]) == (0, 0)
+
+
 def test_images_are_counted_over_the_nodes_in_use() -> None:
     world = World()
     for number in range(3):
@@ -312,14 +325,18 @@ def test_claims_their_volumes_and_their_users_are_known() -> None:
 
 def test_a_change_of_storage_is_told_and_a_replay_is_not() -> None:
     world = World()
-    sink = world.cluster.sink(CLAIMS)
+    sink, epochs = world.cluster.sink(CLAIMS), [world.cluster.epoch]
     sink.apply("ADDED", claim("data", 5))
+    epochs.append(world.cluster.epoch)
     sink.apply("MODIFIED", claim("data", 5))
     sink.apply("MODIFIED", claim("data", 4))
     assert world.told.events == [Event.VOLUME_CHANGED]
     fill(sink, [claim("data", 5)])
     assert world.told.events == [Event.VOLUME_CHANGED]
+    epochs.append(world.cluster.epoch)
     sink.replace([])
+    epochs.append(world.cluster.epoch)
+    assert [epoch == before for before, epoch in pairwise(epochs)] == [False, True, False]
     assert world.told.events == [Event.VOLUME_CHANGED] * 2
     assert world.cluster.fingerprint(CLAIMS) == {}
 

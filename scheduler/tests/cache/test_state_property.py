@@ -17,6 +17,7 @@ from podplacement_scheduler import config
 from podplacement_scheduler._rules import NodeUsage
 from podplacement_scheduler._rules.resources import allocatable
 from podplacement_scheduler.cache.objects import decode_pod
+from podplacement_scheduler.cache.table import Numbers
 from podplacement_scheduler.engine.decide import Decider
 from podplacement_scheduler.engine.handle import SchedulerHandle
 from podplacement_scheduler.engine.waiting import Waiting
@@ -119,10 +120,21 @@ class Model(RuleBasedStateMachine):
         if not (bound or place):
             rest["phase"] = "Pending"
         new = pod(uid, version=self.next(), node=bound or place, status=status, **shape, **rest)
+        self.count_generation(known, new)
         self.pods[uid] = new
         if new["spec"].get("nodeName") or new["status"]["phase"] == "Failed":
             self.assumed.pop(uid, None)
         self.world.pods("MODIFIED" if known else "ADDED", new)
+
+    def count_generation(self, known: dict[str, Any] | None, new: dict[str, Any]) -> None:
+        """As the API server does: it tells changes of the spec, but for a binding."""
+
+        def spec(found: dict[str, Any]) -> dict[str, Any]:
+            return {key: value for key, value in found["spec"].items() if key != "nodeName"}
+
+        before = known["metadata"]["generation"] if known else 1
+        changed = known is not None and spec(known) != spec(new)
+        new["metadata"]["generation"] = before + changed
 
     @rule(uid=st.sampled_from(UIDS))
     def pod_goes(self, uid: str) -> None:
@@ -174,6 +186,15 @@ class Model(RuleBasedStateMachine):
         assert {uid: kept.node_name for uid, kept in self.world.cluster.assumed().items()} == (
             self.assumed
         )
+
+    @invariant()
+    def the_numbers_of_a_row_are_those_of_now(self) -> None:
+        table = self.world.cluster.table
+        for row in table.index.values():
+            kept, now = table.numbers(row), Numbers(table, row)
+            assert [getattr(kept, each) for each in Numbers.__slots__] == [
+                getattr(now, each) for each in Numbers.__slots__
+            ]
 
     def usages(self) -> Mapping[str, NodeUsage]:
         found: dict[str, NodeUsage] = {}

@@ -17,16 +17,22 @@ from .transport import Response
 class Connection(asyncio.Protocol):
     """One connection; `_answer` is the next one to come while requests are in flight."""
 
-    def __init__(self, open_: set[Connection], tls: ssl.SSLContext | None, now: float) -> None:
+    def __init__(
+        self,
+        open_: set[Connection],
+        tls: ssl.SSLContext | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self._open = open_
         self._tls = tls
-        self._used = now
+        self._loop = loop
+        self._used = loop.time()
         self._transport: asyncio.Transport | None = None
         self._answer: Answer | None = None
         self._future: asyncio.Future[list[Response]] | None = None
         self._responses: list[Response] = []
         self._expected = 0
-        self._deadline = now
+        self._deadline = self._used
         self._timer: asyncio.TimerHandle | None = None
         self.why = ""  # there were fewer answers than requests
 
@@ -48,33 +54,32 @@ class Connection(asyncio.Protocol):
 
         Where there are fewer, `why` says what cut them off.
         """
-        transport, loop = self._transport, asyncio.get_running_loop()
+        transport = self._transport
         if transport is None or transport.is_closing():
             raise Unreached(f"{told}: not sent: the connection was closed")
         self._answer = Answer()
-        self._future = loop.create_future()
+        self._future = self._loop.create_future()
         self._responses = []
         self._expected = expected
         self._deadline = deadline
         # One timer runs behind the deadlines of many requests: most of them never need one.
         if self._timer is None or self._timer.when() > deadline:
-            self._arm(loop)
+            self._arm()
         transport.write(data)
         return self._future
 
-    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = loop.call_at(self._deadline, self._look_at_the_time)
+        self._timer = self._loop.call_at(self._deadline, self._look_at_the_time)
 
     def _look_at_the_time(self) -> None:
         """The deadline that the timer was set to is over; the present one may not be."""
         self._timer = None
         if self._future is None:
             return
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._deadline:
-            self._arm(loop)
+        if self._loop.time() < self._deadline:
+            self._arm()
         else:
             self._fail("no answer in time")
 

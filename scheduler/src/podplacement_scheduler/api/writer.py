@@ -15,10 +15,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from urllib.parse import urlsplit
 
+from ..clock import LoopClock
 from ..errors import Unknown, Unreached
 from .connection import Connection
 from .credentials import Credentials, Identity
 from .http import CONNECT_SECONDS, USER_AGENT, failure
+from .tls import Secured
 from .transport import JSON, Ending, Request, Response
 
 # Servers and balancers close idle connections after 60 s or more; a request that meets such a
@@ -53,6 +55,7 @@ class WriterPool:
         self._identity: Identity | None = None  # that `_headers` is of
         self._headers = b""
         self._prefix = b""
+        self._clock = LoopClock()
 
     async def request(
         self,
@@ -72,7 +75,7 @@ class WriterPool:
 
     async def burst(self, requests: Sequence[Request], *, timeout: float = 10.0) -> list[Ending]:
         """See `Transport.burst`; all of it takes one connection."""
-        if self.credentials.is_due(asyncio.get_running_loop().time()):
+        if self.credentials.is_due(self._clock.monotonic()):
             await self.credentials.refresh()
         identity = self.credentials.current
         endings = await self._once(requests, timeout)
@@ -112,14 +115,14 @@ class WriterPool:
         self, requests: Sequence[Request], told: str, timeout: float
     ) -> tuple[list[Response], str]:
         """The answers that came, and why there were not more."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout
+        clock = self._clock
+        deadline = clock.monotonic() + timeout
         if self._slots.locked():
             await self._wait_in_line(told, deadline)
         else:
             await self._slots.acquire()
         try:
-            connection = self._reusable(loop.time()) or await self._connect(told, deadline)
+            connection = self._reusable(clock.monotonic()) or await self._connect(told, deadline)
             if self.gate is not None and not self.gate():
                 self._idle.append(connection)
                 raise Unreached(f"{told}: not sent: this process may not write now")
@@ -127,7 +130,7 @@ class WriterPool:
             try:
                 return await connection.send(content, len(requests), told, deadline), connection.why
             finally:
-                if connection.settle(loop.time()):
+                if connection.settle(clock.monotonic()):
                     self._idle.append(connection)
         finally:
             self._slots.release()
@@ -162,18 +165,18 @@ class WriterPool:
         identity = self.credentials.current
         url = urlsplit(identity.server)
         host, tls = url.hostname or "", identity.tls
+        connection = Connection(self._open, tls, loop)
         try:
             async with asyncio.timeout_at(min(deadline, loop.time() + CONNECT_SECONDS)):
-                made = await loop.create_connection(
-                    lambda: Connection(self._open, tls, loop.time()),
-                    host,
-                    url.port or (443 if tls else 80),
-                    ssl=tls,
-                    server_hostname=(identity.server_name or host) if tls else None,
-                )
+                if tls is None:
+                    await loop.create_connection(lambda: connection, host, url.port or 80)
+                else:
+                    secured = Secured(connection, tls, identity.server_name or host)
+                    await loop.create_connection(lambda: secured, host, url.port or 443)
+                    await secured.handshake()
         except (OSError, TimeoutError) as err:
             raise failure(err, told, sent=False) from err
-        return made[1]
+        return connection
 
     def _bytes(self, request: Request) -> bytes:
         method, path, body, content_type = request

@@ -26,21 +26,23 @@ class Grouping:
         self.facets = facets
         self._order = sorted(facets)
         self._numbers: dict[tuple[object, ...], int] = {}
-        self.of_row: NDArray[np.int32] = np.full(len(nodes), NO_GROUP, np.int32)
         self.representatives: list[int] = []
-        for row, node in enumerate(nodes):
-            self.update(row, node)
+        numbers = [self._number(row, node) for row, node in enumerate(nodes)]
+        self.of_row: NDArray[np.int32] = np.array(numbers, np.int32)
 
     def update(self, row: int, node: Node | None) -> None:
         """The node of a row is another one now, or none."""
+        self.of_row[row] = self._number(row, node)
+
+    def _number(self, row: int, node: Node | None) -> int:
+        """Of the group of a node, whose first row this may be."""
         if node is None:
-            self.of_row[row] = NO_GROUP
-            return
+            return NO_GROUP
         key = tuple([node.facet(facet) for facet in self._order])
         number = self._numbers.setdefault(key, len(self._numbers))
-        self.of_row[row] = number
         if number == len(self.representatives):
             self.representatives.append(row)
+        return number
 
     def representative(self, number: int) -> int:
         """A row of the group; raises LookupError where the group has none left."""

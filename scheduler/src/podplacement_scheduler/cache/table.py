@@ -54,6 +54,21 @@ class Lookup:
         self.both = both if np.count_nonzero(both) == both.size else None
 
 
+class Numbers:
+    """What is there and what is taken on one row, by column; `nonzero` as scores count it.
+
+    NumPy takes its time over a single number, and who judges node by node asks for several.
+    """
+
+    __slots__ = ("full", "nonzero", "there", "used")
+
+    def __init__(self, table: NodeTable, row: int) -> None:
+        self.there: list[int] = table.allocatable[row].tolist()
+        self.used: list[int] = table.requested[row].tolist()
+        self.nonzero: list[int] = table.nonzero[row].tolist()
+        self.full = table.pod_count.item(row) >= table.allowed_pods.item(row)
+
+
 class NodeTable:
     """All nodes; row `i` of every array is the node `names[i]`.
 
@@ -75,6 +90,7 @@ class NodeTable:
         self.image_counts: Counter[str] = Counter()  # of usable nodes, by the name of the image
         self._free: list[int] = []
         self._lookup: Lookup | None = None
+        self._numbers: dict[int, Numbers] = {}  # of the rows that were asked for lately
         self._groupings: dict[frozenset[str], Grouping] = {}
         self._lately: deque[int] = deque(maxlen=_LATELY)  # the rows of the last changes of usage
         self.nodes_version = 0  # the version when a node changed last
@@ -126,6 +142,15 @@ class NodeTable:
         found = self._lookup
         if found is None or found.rows is not rows or found.version != self.version:
             found = self._lookup = Lookup(self, rows)
+        return found
+
+    def numbers(self, row: int) -> Numbers:
+        """The numbers of one row, until something on it changes."""
+        found = self._numbers.get(row)
+        if found is None:
+            if len(self._numbers) >= _LATELY:
+                self._numbers.clear()
+            found = self._numbers[row] = Numbers(self, row)
         return found
 
     def info(self, row: int) -> NodeView:
@@ -208,6 +233,7 @@ class NodeTable:
         self.usable[row] = usable
         for grouping in self._groupings.values():
             grouping.update(row, node)
+        self._numbers.pop(row, None)
         self.version += 1
         self.nodes_version = self._node_modified[row] = self.version
 
@@ -231,6 +257,7 @@ class NodeTable:
         self.pod_count[row] += sign
         if share.ports:
             self._count_ports(row, share.ports, sign)
+        self._numbers.pop(row, None)
         self.version += 1
         self._usage_modified[row] = self.version
         self._lately.append(row)
@@ -260,6 +287,7 @@ class NodeTable:
             empty = np.zeros((len(self.names), 1), np.int64)
             self.allocatable = np.hstack([self.allocatable, empty])
             self.requested = np.hstack([self.requested, empty])
+            self._numbers.clear()
         return self.columns[name]
 
     def _row(self, name: str) -> int:

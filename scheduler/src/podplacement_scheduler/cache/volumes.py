@@ -112,19 +112,18 @@ class Volumes:
     """Claims, volumes and all else of storage, and the pods that use each claim."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        self.claims = Shelf(changed)
-        self.volumes = Shelf(changed)
-        self.csi_nodes = Shelf(changed)
-        self.attachments = Shelf(changed)
-        self.classes = Shelf(changed)
+        self._changed = changed
+        self.claims = Shelf(self._tell)
+        self.volumes = Shelf(self._tell)
+        self.csi_nodes = Shelf(self._tell)
+        self.attachments = Shelf(self._tell)
+        self.classes = Shelf(self._tell)
         self._users: dict[Key, dict[str, Pod]] = {}
-        self._pods_version = 0
+        self.version = 0  # grows whenever anything here changes, pods that use claims included
 
-    @property
-    def version(self) -> int:
-        """Grows whenever anything here changes, pods that use claims included."""
-        shelves = (self.claims, self.volumes, self.csi_nodes, self.attachments, self.classes)
-        return self._pods_version + sum(shelf.version for shelf in shelves)
+    def _tell(self) -> None:
+        self.version += 1
+        self._changed()
 
     def of(self, pod: Pod) -> dict[str, tuple[Object, Object | None] | None]:
         """As the rules' `Volumes`: each claim of the pod with its volume, None where there is none.
@@ -147,14 +146,14 @@ class Volumes:
         """The pod has a node now, or is known better."""
         for name in pod.pod_class.claims:
             self._users.setdefault((pod.namespace, name), {})[pod.uid] = pod
-            self._pods_version += 1
+            self.version += 1
 
     def remove_user(self, pod: Pod) -> None:
         """The pod has no node any more."""
         for name in pod.pod_class.claims:
             users = self._users.get((pod.namespace, name), {})
             if users.pop(pod.uid, None) is not None:
-                self._pods_version += 1
+                self.version += 1
             if not users:
                 self._users.pop((pod.namespace, name), None)
 

@@ -200,5 +200,6 @@ class Decider:
         return refusals
 
 
-def _highest(scores: NDArray[Any]) -> int:
-    return int(scores.max()) if len(scores) else NO_FIT
+def _highest(scores: NDArray[np.integer[Any]]) -> int:
+    # `max()` asks Python code of NumPy's first.
+    return int(scores[scores.argmax(0)]) if len(scores) else NO_FIT

@@ -264,11 +264,12 @@ class Row:
         if found == NO_FIT:
             return
         state, pod, table = asking
-        if not all(step.filter_row(state, pod, table, row) for step in self.asked.by_row):
-            found = NO_FIT
-        else:
-            for step in self.asked.score_by_row:
-                found += step.weight * step.score_row(state, pod, table, row)
+        for step in self.asked.by_row:
+            if not step.filter_row(state, pod, table, row):
+                self.total[row] = NO_FIT
+                return
+        for step in self.asked.score_by_row:
+            found += step.weight * step.score_row(state, pod, table, row)
         self.total[row] = found
 
     def _refresh(self, asking: Asking, rows: Rows) -> None:

@@ -53,18 +53,19 @@ def most_allocated(used: Ints, capacity: Ints) -> Ints:
     return _mean(scores)
 
 
-def least_allocated_of(used: Sequence[int], there: Sequence[int]) -> int:
-    """The score of one node that has both, as `least_allocated`."""
-    cpu, memory = there
-    cpu_score = max(cpu - used[0], 0) * MAX_SCORE // cpu
-    return (cpu_score + max(memory - used[1], 0) * MAX_SCORE // memory) >> 1
+def least_allocated_of(cpu: int, memory: int, there: Sequence[int]) -> int:
+    """The score of one node that has both, as `least_allocated` of what would be used."""
+    cpu_left, memory_left = there[0] - cpu, there[1] - memory
+    score = cpu_left * MAX_SCORE // there[0] if cpu_left > 0 else 0
+    if memory_left > 0:
+        score += memory_left * MAX_SCORE // there[1]
+    return score >> 1
 
 
-def most_allocated_of(used: Sequence[int], there: Sequence[int]) -> int:
-    """The score of one node that has both, as `most_allocated`."""
-    cpu, memory = there
-    cpu_score = min(used[0], cpu) * MAX_SCORE // cpu
-    return (cpu_score + min(used[1], memory) * MAX_SCORE // memory) >> 1
+def most_allocated_of(cpu: int, memory: int, there: Sequence[int]) -> int:
+    """The score of one node that has both, as `most_allocated` of what would be used."""
+    score = cpu * MAX_SCORE // there[0] if cpu < there[0] else MAX_SCORE
+    return (score + (memory * MAX_SCORE // there[1] if memory < there[1] else MAX_SCORE)) >> 1
 
 
 def _mean(scores: Ints) -> Ints:
@@ -90,11 +91,16 @@ def balanced_allocation_of(
     used: Sequence[int], there: Sequence[int], requests: tuple[int, int]
 ) -> int:
     """The score of one node that has both, as the next function's."""
-    (cpu, memory), (more_cpu, more_memory) = there, requests
-    before = min(used[0] / cpu, 1) - min(used[1] / memory, 1)
-    after = min((used[0] + more_cpu) / cpu, 1) - min((used[1] + more_memory) / memory, 1)
-    gain = int((1 - abs(after) * 0.5) * MAX_SCORE) - int((1 - abs(before) * 0.5) * MAX_SCORE)
-    return (gain + _MIDDLE) >> 1
+    cpu, memory = there[0], there[1]
+    before = _evenness(used[0] / cpu, used[1] / memory)
+    after = _evenness((used[0] + requests[0]) / cpu, (used[1] + requests[1]) / memory)
+    return (after - before + _MIDDLE) >> 1
+
+
+def _evenness(cpu: float, memory: float) -> int:
+    """Of two shares in use, in percent; more than all of it is all of it."""
+    distance = (cpu if cpu < 1 else 1) - (memory if memory < 1 else 1)
+    return int((1 - (distance if distance > 0 else -distance) * 0.5) * MAX_SCORE)
 
 
 def balanced_allocation(table: NodeTable, rows: NDArray[np.intp], asked: Ints) -> Ints | None:

@@ -142,9 +142,10 @@ class NodeResourcesFit(Plugin):
         return fits
 
     def filter_row(self, state: CycleState, pod: PodView, table: NodeTable, row: int) -> bool:
-        if table.pod_count.item(row) >= table.allowed_pods.item(row):
+        numbers = table.numbers(row)
+        if numbers.full:
             return False
-        there, used = table.allocatable[row].tolist(), table.requested[row].tolist()
+        there, used = numbers.there, numbers.used
         for name, units in pod.requests.items():
             column = table.columns.get(name)
             if column is not None and there[column] - used[column] >= units:
@@ -212,10 +213,11 @@ class NodeResourcesFit(Plugin):
         return columns.allocated(self._fast, table, rows, classes.nonzero)
 
     def score_row(self, state: CycleState, pod: PodView, table: NodeTable, row: int) -> int:
-        there, nonzero = table.allocatable[row, :2].tolist(), table.nonzero[row].tolist()
-        if self._fast_of is not None and all(there):
+        numbers = table.numbers(row)
+        there, nonzero = numbers.there, numbers.nonzero
+        if self._fast_of is not None and there[0] and there[1]:
             cpu, memory = pod.pod_class.nonzero
-            return self._fast_of((nonzero[0] + cpu, nonzero[1] + memory), there)
+            return self._fast_of(nonzero[0] + cpu, nonzero[1] + memory, there)
         return self.score(state, pod, table.info(row))
 
     def _limits(self, classes: Classes, table: NodeTable) -> list[tuple[int, NDArray[np.int64]]]:
@@ -224,7 +226,9 @@ class NodeResourcesFit(Plugin):
         for line, wants in enumerate(classes.wants):
             for name, units in self._counted(wants.requests):
                 column = table.columns.get(name)
-                limits = found.setdefault(column or 0, [_NO_MATTER] * len(classes.wants))
+                limits = found.get(column or 0)
+                if limits is None:
+                    limits = found[column or 0] = [_NO_MATTER] * len(classes.wants)
                 limits[line] = _NEVER if column is None else max(limits[line], units)
         return [
             (column, np.array(limits, np.int64)[:, np.newaxis]) for column, limits in found.items()
@@ -287,12 +291,11 @@ class NodeResourcesBalancedAllocation(Plugin):
         return columns.balanced_allocation(table, rows, classes.requests)
 
     def score_row(self, state: CycleState, pod: PodView, table: NodeTable, row: int) -> int:
-        there = table.allocatable[row, :2].tolist()
-        if self._plain and all(there):
+        numbers = table.numbers(row)
+        there = numbers.there
+        if self._plain and there[0] and there[1]:
             requests = pod.requests.get("cpu", 0), pod.requests.get("memory", 0)
-            return columns.balanced_allocation_of(
-                table.requested[row, :2].tolist(), there, requests
-            )
+            return columns.balanced_allocation_of(numbers.used, there, requests)
         return self.score(state, pod, table.info(row))
 
 
