@@ -25,7 +25,7 @@ def test_a_revoked_token_is_replaced_by_the_next_one_in_its_file(
 ) -> None:
     """What it could not bind meanwhile is neither lost nor given up."""
     arena.add_nodes(2)
-    calls = [(verb, group, resource) for verb, group, resource, *_when in API_CALLS]
+    calls = [(call[0], call[1], call[2]) for call in API_CALLS]
     file, kubeconfig = tmp_path / "token", tmp_path / "kubeconfig"
     with account(arena.kube, arena.namespace, tmp_path, calls):
         first = token(arena, "first")
