@@ -31,10 +31,11 @@ STRATEGIES = {
     "steer-block": 1,
 }
 ALL = 99
-# A rollout that began after the last look and has a Ready pod when the hand-over arrives finds the
+# A rollout that began after the last look and scales down when the hand-over arrives finds the
 # replacement in the status of the old ReplicaSet, as one pod more than it needs, and may take one
 # away before the old pod of the move is gone from there. No write can be made to depend on another
-# object. Pods seldom start in the time that a request takes; here they do.
+# object. With `maxUnavailable: 0` the rollout must have a Ready pod by then; here it soon has.
+# Upstream: reconcileOldReplicaSets (pkg/controller/deployment/rolling.go).
 HAND_OVER = {"adopt-deployment": 4}
 Owner = tuple[str, str]  # kind and name
 
