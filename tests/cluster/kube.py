@@ -159,6 +159,7 @@ class Kube:
         grace: int | None = None,
         uid: str | None = None,
         propagation: str = "Background",
+        dry_run: bool = False,
     ) -> Object:
         """Delete an object."""
         options: Object = {
@@ -170,6 +171,8 @@ class Kube:
             options["gracePeriodSeconds"] = grace
         if uid:
             options["preconditions"] = {"uid": uid}
+        if dry_run:  # with a body, the API server does not look at the query
+            options["dryRun"] = ["All"]
         return self.request("DELETE", path_of(kind, name, namespace), options)
 
     def delete_all(

@@ -35,6 +35,9 @@ def connection(kubeconfig: Path) -> tuple[str, ssl.SSLContext, dict[str, str]]:
     headers = {"Accept": "application/json"}
     if token := user.get("token"):
         headers["Authorization"] = f"Bearer {token}"
+    if other := user.get("as"):
+        headers["Impersonate-User"] = other
+        (headers["Impersonate-Group"],) = user["as-groups"]  # one: a dict has no room for more
     return cluster["server"].rstrip("/"), tls, headers
 
 

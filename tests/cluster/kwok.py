@@ -19,7 +19,7 @@ from typing import Any
 import urllib3
 import yaml
 
-from tests.cluster import binaries, etcd
+from tests.cluster import binaries, etcd, kubelets
 from tests.cluster.cluster import DEFAULT_IMAGE, Cluster, clusters_dir
 from tests.cluster.kube import ApiError, Kube
 from tests.cluster.nodes import ZONES, create_nodes, node
@@ -67,6 +67,7 @@ class Kwok:
         self.facts = self.home / "cluster.json"
         self.baseline = self.home / "baseline.json"
         self.workdir = self.home / "clusters" / name  # as kwokctl lays it out
+        self.kubelets = self.home / "kubelets.yaml"  # their kubeconfig
 
     def start(self, *, nodes: int | None = None) -> Cluster:
         """Bring the cluster up, or find it up; what is left of one that died is cleared away.
@@ -152,7 +153,10 @@ class Kwok:
         for binary, path in paths.items():
             (bin_dir / binary).symlink_to(path)
         config = self.home / "kwokctl.yaml"
-        config.write_text(self._configuration(bin_dir, versions), encoding="utf-8")
+        ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
+        config.write_text(self._configuration(bin_dir, versions, ports), encoding="utf-8")
+        identity = kubelets.kubeconfig(self.workdir / "pki", ports["kubeApiserverPort"])
+        self.kubelets.write_text(yaml.safe_dump(identity), encoding="utf-8")
         self._kwokctl(
             "create", "cluster", "--config", str(config), "--kubeconfig", "", "--timeout", "2m"
         )
@@ -162,6 +166,7 @@ class Kwok:
         )
         kube = Kube(kubeconfig)
         self._wait_ready(kube, START_TIMEOUT)
+        kubelets.guard(kube)
         names = [f"node-{number}" for number in range(count)]
         create_nodes(kube, [node(name, zone=ZONES[i % len(ZONES)]) for i, name in enumerate(names)])
         kube.wait(
@@ -181,7 +186,7 @@ class Kwok:
         cluster.save(self.facts)
         return cluster
 
-    def _configuration(self, bin_dir: Path, versions: Versions) -> str:
+    def _configuration(self, bin_dir: Path, versions: Versions, ports: dict[str, int]) -> str:
         options: dict[str, Any] = {
             "runtime": "binary",
             "bindAddress": "127.0.0.1",
@@ -194,7 +199,7 @@ class Kwok:
             "etcdBinary": str(bin_dir / "etcd"),
             "kwokControllerBinary": str(bin_dir / "kwok"),
             # kwokctl looks for free ports in a fixed order, and two at once would find the same
-            **dict(zip(PORTS, _free_ports(len(PORTS)), strict=True)),
+            **ports,
         }
         for option, binary in (
             ("kubeApiserver", "kube-apiserver"),
@@ -215,6 +220,8 @@ class Kwok:
             {"name": name, "extraArgs": [{"key": k, "value": v} for k, v in arguments.items()]}
             for name, arguments in extra.items()
         ]
+        identity = {"key": "kubeconfig", "value": str(self.kubelets), "override": True}
+        patches.append({"name": "kwok-controller", "extraArgs": [identity]})
         api = "config.kwok.x-k8s.io/v1alpha1"
         documents = [
             {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.cluster import Cluster
-from tests.cluster.kube import Kube, is_ready
+from tests.cluster.kube import ApiError, Kube, is_ready
 from tests.cluster.nodes import create_nodes, node, usable
 
 from .workloads import condition, pod, simulated
@@ -126,6 +126,29 @@ def test_a_pod_ends_within_its_grace_period(cluster: Cluster, kube: Kube, namesp
     assert "deletionTimestamp" in kube.get("Pod", "never", namespace)["metadata"]
     kube.delete("Pod", "never", namespace, grace=0)
     kube.wait_gone("Pod", "never", namespace)
+
+
+def test_a_kubelet_ends_no_pod_that_is_not_being_deleted(
+    cluster: Cluster, kube: Kube, namespace: str
+) -> None:
+    """KWOK ends pods by name: a job of its that is late must not take the next pod of the name."""
+    kube.create(pod(cluster, "next", stop_after="never"), namespace)
+    kube.wait_ready(namespace)
+    kubelet = Kube(cluster.kubeconfig.with_name("kubelets.yaml"))
+
+    def refused() -> bool:
+        try:
+            kubelet.delete("Pod", "next", namespace, grace=0, dry_run=True)
+        except ApiError as error:
+            return "not the one that was to end" in str(error)
+        return False
+
+    patience = time.monotonic() + 10  # the policy takes effect a moment after the cluster's start
+    while not refused():
+        assert time.monotonic() < patience
+    kube.delete("Pod", "next", namespace)
+    kubelet.delete("Pod", "next", namespace, grace=0)
+    kube.wait_gone("Pod", "next", namespace)
 
 
 def test_a_pod_with_a_finalizer_ends_when_it_is_removed(
