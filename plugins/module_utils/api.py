@@ -80,7 +80,9 @@ class Api(Protocol):
         dry_run: bool = False,
     ) -> None:
         """DELETE with preconditions; Conflict when uid or resourceVersion differ, NotFound when it
-        is gone.
+        is gone. A dry run is one by its body alone: the API server takes the options of a deletion
+        from its body where it has one, else from its query (apiserver,
+        pkg/endpoints/handlers/delete.go, ``DeleteResource``).
         """
 
     def evict(

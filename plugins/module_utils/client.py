@@ -161,6 +161,8 @@ class KubeApi:
         options = _delete_options(uid, resource_version, grace_period)
         if propagation:
             options["propagationPolicy"] = propagation
+        if dry_run:  # where there is a body, the query is not looked at (see ``api.Api.delete``)
+            options["dryRun"] = ["All"]
         self._call("DELETE", kind, namespace, name, body=options, dry_run=dry_run)
 
     def evict(

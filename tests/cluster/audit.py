@@ -151,7 +151,6 @@ def _ours(agent: str) -> bool:
 
 def _entry(event: dict[str, Any]) -> Entry:
     target = event.get("objectRef") or {}
-    query = parse_qs(urlsplit(event["requestURI"]).query)
     return Entry(
         verb=event["verb"],
         uri=event["requestURI"],
@@ -162,6 +161,16 @@ def _entry(event: dict[str, Any]) -> Entry:
         subresource=target.get("subresource", ""),
         namespace=target.get("namespace", ""),
         name=target.get("name", ""),
-        dry_run="All" in query.get("dryRun", []),
+        dry_run="All" in _dry_run(event),
         time=event["requestReceivedTimestamp"],
     )
+
+
+def _dry_run(event: dict[str, Any]) -> list[str]:
+    """What was asked for. The options of a deletion are its body; where that is there, its query
+    is not looked at (apiserver, pkg/endpoints/handlers/delete.go, DeleteResource).
+    """
+    if options := event.get("requestObject"):  # of deletions alone, see audit-policy.yml
+        asked: list[str] = options.get("dryRun") or []
+        return asked
+    return parse_qs(urlsplit(event["requestURI"]).query).get("dryRun", [])

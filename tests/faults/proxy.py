@@ -217,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
         query = parse_qs(url.query)
         if "watch" in query:
             self.proxy.waiting.set()
-        if not _is_write(self.command, url.path, query) or _is_renewal(url.path, body):
+        if not _is_write(self.command, url.path, query, body) or _is_renewal(url.path, body):
             self._answer(self._forward(body), streamed="watch" in query)
             return
         agent = self.headers.get("User-Agent", "")
@@ -283,9 +283,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet: a test that fails prints the writes instead."""
 
 
-def _is_write(method: str, path: str, query: dict[str, list[str]]) -> bool:
+def _is_write(method: str, path: str, query: dict[str, list[str]], body: bytes) -> bool:
     uncounted = path.endswith(("accessreviews", "rulesreviews", "tokenreviews", "/events"))
-    return method in WRITES and not uncounted and query.get("dryRun") != ["All"]
+    # a deletion is a dry run by its body
+    options = json.loads(body) if method == "DELETE" and body else query
+    return method in WRITES and not uncounted and options.get("dryRun") != ["All"]
 
 
 def _is_renewal(path: str, body: bytes) -> bool:

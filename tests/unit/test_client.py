@@ -234,6 +234,12 @@ def test_a_dry_run_is_said_in_the_query(call: Call) -> None:
     assert query(sent(call)[1]) == {"dryRun": ["All"]}
 
 
+def test_a_dry_run_of_a_deletion_is_said_in_its_body() -> None:
+    """The API server looks at the query of a deletion only where there is no body."""
+    assert sent(lambda api: api.delete(POD, "p", uid="u", dry_run=True))[2]["dryRun"] == ["All"]
+    assert "dryRun" not in sent(lambda api: api.delete(POD, "p", uid="u"))[2]
+
+
 def test_preconditions_of_a_deletion_and_an_eviction() -> None:
     def delete(api: KubeApi) -> None:
         api.delete(

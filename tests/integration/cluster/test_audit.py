@@ -15,24 +15,39 @@ from .workloads import pod, simulated
 
 pytestmark = [pytest.mark.cluster, simulated]
 
-AGENT = "somebody/1"
-
 
 @pytest.fixture
-def somebody(cluster: Cluster) -> Kube:
-    return Kube(cluster.kubeconfig, user_agent=AGENT)
+def somebody(cluster: Cluster, namespace: str) -> Kube:
+    """Of this test alone: a review has no namespace that tells whose it is."""
+    return Kube(cluster.kubeconfig, user_agent=f"{namespace}/1")
 
 
 def test_a_dry_run_is_no_write(
     cluster: Cluster, namespace: str, audit: Audit, somebody: Kube
 ) -> None:
     somebody.create(pod(cluster, "web"), namespace, dry_run=True)
-    entry = audit.entries(namespace=namespace, agent=AGENT)[0]
+    entry = audit.entries(namespace=namespace, agent=somebody.user_agent)[0]
     assert (entry.verb, entry.resource, entry.code, entry.dry_run) == ("create", "pods", 201, True)
     assert "dryRun=All" in entry.uri
     assert audit.entries(namespace=namespace, writes=True) == []
     somebody.create(pod(cluster, "web"), namespace)
     assert [e.verb for e in audit.entries(namespace=namespace, writes=True)] == ["create"]
+
+
+def test_a_dry_run_of_a_deletion_is_one_by_its_body(
+    cluster: Cluster, kube: Kube, namespace: str, audit: Audit, somebody: Kube
+) -> None:
+    """The API server looks at the query of a deletion only where there is no body."""
+    kube.create(pod(cluster, "web", stop_after="never"), namespace)
+    somebody.delete("Pod", "web", namespace, dry_run=True)
+    assert audit.entries(namespace=namespace, agent=somebody.user_agent, writes=True) == []
+    assert "deletionTimestamp" not in kube.get("Pod", "web", namespace)["metadata"]
+    path = f"api/v1/namespaces/{namespace}/pods/web"
+    options = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 30}
+    somebody.request("DELETE", path, options, query={"dryRun": "All"})
+    (entry,) = audit.entries(namespace=namespace, agent=somebody.user_agent, writes=True)
+    assert (entry.verb, entry.dry_run) == ("delete", False)
+    assert "deletionTimestamp" in kube.get("Pod", "web", namespace)["metadata"]
 
 
 def test_a_review_is_no_write(namespace: str, audit: Audit, somebody: Kube) -> None:
@@ -44,14 +59,15 @@ def test_a_review_is_no_write(namespace: str, audit: Audit, somebody: Kube) -> N
     }
     path = "apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
     assert somebody.request("POST", path, review)["status"]["allowed"]
-    assert [e.resource for e in audit.entries(agent=AGENT)] == ["selfsubjectaccessreviews"]
-    assert audit.entries(agent=AGENT, writes=True) == []
+    asked = [e.resource for e in audit.entries(agent=somebody.user_agent)]
+    assert asked == ["selfsubjectaccessreviews"]
+    assert audit.entries(agent=somebody.user_agent, writes=True) == []
 
 
 def test_a_refused_request_has_its_code(namespace: str, audit: Audit, somebody: Kube) -> None:
     with pytest.raises(ApiError):
         somebody.delete("Pod", "absent", namespace)
-    (entry,) = audit.entries(namespace=namespace, agent=AGENT, writes=True)
+    (entry,) = audit.entries(namespace=namespace, agent=somebody.user_agent, writes=True)
     assert (entry.verb, entry.name, entry.code) == ("delete", "absent", 404)
 
 
@@ -67,7 +83,7 @@ def test_a_subresource_is_told(
     }
     path = f"api/v1/namespaces/{namespace}/pods/waiting/binding"
     somebody.request("POST", path, binding)
-    (entry,) = audit.entries(namespace=namespace, agent=AGENT)
+    (entry,) = audit.entries(namespace=namespace, agent=somebody.user_agent)
     assert (entry.verb, entry.resource, entry.subresource) == ("create", "pods", "binding")
 
 
