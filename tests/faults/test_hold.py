@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from tests.cluster.kube import ApiError, is_ready
 from tests.faults import verdicts, workloads
 from tests.faults.proxy import Match, Write
 from tests.faults.world import Run, World, creates
@@ -38,16 +41,28 @@ class Race:
         self.run.proxy.at(creates("pods"), "before", self._outrun)
 
     def _outrun(self, _write: Write) -> None:
-        """The controller's pod is there, with a node, before ours is asked for."""
-        self.world.kube.wait(
+        """The controller's pod is there, with a node, before ours is asked for. It is not Ready yet
+        and stays so: one that serves is left where it is.
+        """
+        kube, namespace = self.world.kube, self.world.namespace
+        kube.wait(
             "Pod",
             NAME,
             lambda pod: pod["metadata"]["uid"] != self.old and pod["spec"].get("nodeName"),
-            self.world.namespace,
+            namespace,
+        )
+        kube.annotate("Pod", NAME, namespace, hold_unready="true")
+        kube.wait(
+            "Pod",
+            NAME,
+            lambda pod: pod["status"].get("phase") == "Running" and not is_ready(pod),
+            namespace,
         )
 
     def healed(self) -> str:
         """The node of the pod, when the set is whole and no trace is left."""
+        with suppress(ApiError):  # the next one is not held
+            self.world.kube.annotate("Pod", NAME, self.world.namespace, hold_unready=None)
         after = self.world.wait_idle(2)
         assert not any("finalizers" in pod["metadata"] for pod in after)
         assert verdicts.leftovers(self.world.kube, self.world.namespace) == []
@@ -60,10 +75,10 @@ def test_a_lost_race_is_run_again(world: World) -> None:
     race = Race(world)
     result = race.run.start().finish()
     tries = [w for w in race.run.proxy.writes if creates("pods")(w)]
-    assert len(tries) > 1, race.run
+    assert len(tries) > 1, f"{result}\n{race.run}"
     if result.get("failed"):
         assert result["error"]["code"] == "WrongNode", f"{result}\n{race.run}"
-        assert "quicker 5 times" in result["msg"]
+        assert re.search("quicker [2-5] times", result["msg"]), result
         race.healed()
     else:
         assert race.healed() == race.target

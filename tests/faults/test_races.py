@@ -97,7 +97,7 @@ def test_a_budget_that_forbids_it_keeps_a_bare_pod(strategy: str, world: World) 
         world.namespace,
     )
     node = world.elsewhere(*pods)
-    seconds = 60 if strategy == "surge" else 5
+    seconds = 60 if strategy == "surge" else 10
     result = world.move("web", node, strategy=strategy, wait_timeout=seconds).start().finish()
     if strategy == "surge":
         assert result["changed"], result

@@ -92,7 +92,7 @@ def test_a_rollout_that_does_not_end_in_time_is_refused(world: World) -> None:
     """RolloutInProgress, with nothing changed."""
     first, _dummy = half_rolled_out(world)
     result = (
-        world.move(first["metadata"]["name"], world.elsewhere(first), wait_timeout=2)
+        world.move(first["metadata"]["name"], world.elsewhere(first), wait_timeout=8)
         .start()
         .finish()
     )

@@ -166,7 +166,7 @@ def test_a_rollout_that_the_deployment_gives_up_is_a_failure(stage: Stage, audit
 
 def test_a_rollout_that_takes_too_long_is_a_failure(stage: Stage, audit: Audit) -> None:
     stage.make("StatefulSet")
-    args = stage.args("StatefulSet", scheduler_name=NOBODY, wait_timeout=4)
+    args = stage.args("StatefulSet", scheduler_name=NOBODY, wait_timeout=8)
     result = surprised(stage.cluster, audit, MODULE, args)
     assert (code_of(result), result["changed"]) == ("RolloutTimeout", True)
     assert f"no scheduler named {NOBODY} has looked at it" in result["msg"]

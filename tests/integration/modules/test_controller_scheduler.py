@@ -204,7 +204,7 @@ def test_a_scheduler_that_nobody_runs_is_found_out_before_anything_changes(
     stage: Stage, audit: Audit
 ) -> None:
     made = stage.make("CronJob")
-    args = stage.args("CronJob", scheduler_name=NOBODY, verify_scheduler=True, wait_timeout=3)
+    args = stage.args("CronJob", scheduler_name=NOBODY, verify_scheduler=True, wait_timeout=6)
     result = surprised(stage.cluster, audit, MODULE, args)
     assert (code_of(result), result["changed"]) == ("SchedulerNotAlive", False)
     assert (

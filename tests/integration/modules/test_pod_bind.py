@@ -80,7 +80,7 @@ def test_without_wait_it_returns_while_the_pod_starts(cluster: Cluster, yard: Ya
 
 def test_a_timeout_is_a_failure_that_names_the_step(cluster: Cluster, yard: Yard) -> None:
     yard.pod("p", annotations={"test.podplacement.io/ready-after": "60s"})
-    result = run_module(cluster, MODULE, yard.one(wait_timeout=3))
+    result = run_module(cluster, MODULE, yard.one(wait_timeout=8))
     assert code_of(result) == "Timeout"
     assert result["error"]["step"] == "wait for Running"
     assert "ContainerCreating" in result["msg"]

@@ -131,7 +131,7 @@ def test_an_evacuation_that_does_not_come_is_told(
     asked: list[Object] = []
     with evacuating(kube, namespace, tmp_path, asked.append):
         until_effective(kube, old)
-        args = order(namespace, old, elsewhere(cluster, old), strategy="evict", wait_timeout=3)
+        args = order(namespace, old, elsewhere(cluster, old), strategy="evict", wait_timeout=8)
         result = run_module(cluster, MODULE, args)
     assert result["error"]["code"] == "EvacuationTriggered", result
     assert ANSWER in result["msg"]

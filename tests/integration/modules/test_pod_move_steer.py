@@ -208,7 +208,7 @@ def test_a_budget_is_honoured_and_named(site: Site) -> None:
     site.make()
     site.budget()
     before = site.pod()["metadata"]["uid"]
-    result = run_module(site.cluster, MODULE, site.order("block", wait_timeout=4))
+    result = run_module(site.cluster, MODULE, site.order("block", wait_timeout=10))
     assert code_of(result) == "PdbBlocked"
     assert "tight" in result["msg"]
     assert site.pod()["metadata"]["uid"] == before

@@ -109,7 +109,7 @@ def test_a_bare_pod_is_not_touched_for_a_scheduler_that_nobody_runs(
     stage: Stage, audit: Audit
 ) -> None:
     before = stage.bare()
-    args = stage.args("bare", NOBODY, wait_timeout=4)
+    args = stage.args("bare", NOBODY, wait_timeout=6)
     result = surprised(stage.cluster, audit, MODULE, args)
     assert (code_of(result), result["changed"]) == ("SchedulerNotAlive", False)
     assert stage.get("bare")["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
