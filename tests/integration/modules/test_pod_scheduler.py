@@ -176,6 +176,25 @@ def test_only_this_pod_of_a_replica_set_is_replaced(
     stage.nothing_left()
 
 
+def test_a_pod_that_never_served_is_kept_in_check_mode_and_then_replaced(
+    stage: Stage, second_scheduler: str
+) -> None:
+    """It has nothing to lose, so it is deleted and its controller makes another."""
+    stage.kube.create(controller("ReplicaSet", scheduler=NOBODY), stage.namespace)
+    before = {
+        pod["metadata"]["uid"]: name_of(pod)
+        for pod in stage.kube.wait_list("Pod", lambda p: len(p) == 2, stage.namespace)
+    }
+    args = stage.args(min(before.values()), second_scheduler)
+    assert run_module(stage.cluster, MODULE, args, check=True)["changed"]
+    assert {p["metadata"]["uid"] for p in stage.pods()} == set(before)
+    assert run_module(stage.cluster, MODULE, args)["changed"]
+    assert stage.schedulers() == sorted([NOBODY, second_scheduler])
+    kept = {p["metadata"]["uid"]: name_of(p) for p in stage.pods()}.items() & before.items()
+    assert [name for _uid, name in kept] == [max(before.values())]
+    stage.nothing_left()
+
+
 def test_a_deployment_replaces_all_of_its_pods_and_a_warning_says_so(
     stage: Stage, audit: Audit, second_scheduler: str
 ) -> None:
